@@ -1,0 +1,56 @@
+//! From the files of an agent's folder to one frozen, canonical config and a list of findings.
+//!
+//! [`compile()`] is pure and deterministic: the same bytes give the same digest on every machine. It never opens a
+//! file; whoever calls it has read git objects, so a symlink cannot be followed and nothing of a folder is executed.
+
+pub mod document;
+pub mod finding;
+pub mod frozen;
+pub mod limits;
+pub mod native;
+pub mod other;
+pub mod polyai;
+pub mod secrets;
+pub mod source;
+
+pub use finding::{Finding, Place, Severity};
+pub use frozen::Frozen;
+pub use source::{Content, FileMode, Kind, Source, SourceFile};
+
+/// The compiler's own version, part of every `version.json`. It moves when the same files would freeze differently.
+pub const COMPILER: &str = "pointsman/1";
+
+/// What compiling a folder gave.
+#[derive(Debug)]
+pub struct Compilation {
+    /// The frozen config; absent when a finding is an error.
+    pub frozen: Option<Frozen>,
+    /// Everything worth telling, in the order of files and lines.
+    pub findings: Vec<Finding>,
+}
+
+impl Compilation {
+    /// The findings that make a publish refuse.
+    pub fn errors(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.severity == Severity::Error)
+    }
+}
+
+/// Compiles the files of one agent.
+pub fn compile(source: &Source) -> Compilation {
+    let mut findings = Vec::new();
+    limits::check(source, &mut findings);
+    let value = match &source.kind {
+        Kind::Native => native::compile(source, &mut findings),
+        Kind::PolyAi => polyai::compile(source, &mut findings),
+        Kind::Other(_) => other::compile(source, &mut findings),
+    };
+    secrets::scan(source, &mut findings);
+    findings.sort_by(Finding::reading_order);
+    let broken = findings.iter().any(|finding| finding.severity == Severity::Error);
+    let frozen = match value {
+        Some(value) if !broken => Some(Frozen::new(&value)),
+        _ => None,
+    };
+    Compilation { frozen, findings }
+}

@@ -1,0 +1,21 @@
+//! The words of the product as types: parsed once at the edge, never checked again.
+//!
+//! Nothing here reads a disk, a clock or a repository; every other layer may import this one and this one imports
+//! none of ours.
+
+pub mod agent_id;
+pub mod deployment;
+pub mod environment;
+pub mod identity;
+pub mod ledger;
+pub mod nearest;
+pub mod object_id;
+pub mod record;
+pub mod version;
+
+pub use agent_id::AgentId;
+pub use deployment::DeploymentId;
+pub use environment::EnvironmentName;
+pub use identity::Identity;
+pub use object_id::ObjectId;
+pub use version::{Digest, VersionNumber, VersionTag};

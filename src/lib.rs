@@ -1,0 +1,4 @@
+//! Pointsman: GitOps for AI voice and chat agents.
+
+pub mod compile;
+pub mod domain;

@@ -2,3 +2,4 @@
 
 pub mod compile;
 pub mod domain;
+pub mod policy;

@@ -154,11 +154,8 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
             .hint("set it to false or leave the table out"));
     }
     let agents = file.agents.into_iter().map(listing).collect::<Result<BTreeMap<_, _>, _>>()?;
-    let environments = if file.environments.is_empty() {
-        embedded_environments()
-    } else {
-        environments(file.environments)?
-    };
+    let environments =
+        if file.environments.is_empty() { embedded_environments() } else { environments(file.environments)? };
     Ok(Policy {
         publish_on: match file.publish.on {
             PublishWord::Tag => PublishOn::Tag,
@@ -175,7 +172,8 @@ fn syntax(text: &str, error: &toml::de::Error) -> PolicyError {
     let span = error.span();
     let place = span.clone().map(|span| Place::of(text, span));
     // serde lists the known keys after the sentence; a reader wants the nearest one, not all of them.
-    let message = error.message().split(", expected").next().unwrap_or_default().replace("unknown field", "unknown key");
+    let message =
+        error.message().split(", expected").next().unwrap_or_default().replace("unknown field", "unknown key");
     let typed = message.split('`').nth(1).unwrap_or_default();
     let known = error.message().split('`').skip(3).step_by(2);
     let hint = if message.starts_with("unknown") {
@@ -245,7 +243,8 @@ fn embedded_environments() -> Vec<Environment> {
 }
 
 fn environment_name(text: &str) -> Result<EnvironmentName, PolicyError> {
-    text.parse().map_err(|error: crate::domain::environment::InvalidEnvironmentName| PolicyError::new(error.to_string()))
+    text.parse()
+        .map_err(|error: crate::domain::environment::InvalidEnvironmentName| PolicyError::new(error.to_string()))
 }
 
 fn environments(tables: Vec<EnvironmentTable>) -> Result<Vec<Environment>, PolicyError> {
@@ -391,7 +390,11 @@ mod tests {
             ("[[environments]]\nname='a'\ngates={tests=true}", "not supported yet", "take the gate out"),
             ("[[environments]]\nname='a'\ngates={approvals=1}", "not supported yet", "take the gate out"),
             ("[signing]\nrequire=true", "not supported yet", "false"),
-            ("[[environments]]\nname='sandbox'\n[[environments]]\nname='b'\nfrom='sandbx'", "`sandbx`", "`from = \"sandbox\"`"),
+            (
+                "[[environments]]\nname='sandbox'\n[[environments]]\nname='b'\nfrom='sandbx'",
+                "`sandbx`",
+                "`from = \"sandbox\"`",
+            ),
             ("[agents.a]\npath='../x'", "not a folder", "without `..`"),
             ("branch_prefix='Env'", "cannot start", "lower-case"),
             ("[[environments]]\nname='a'\nfrom='b'", "does not stand before it", "order of promotion"),

@@ -177,7 +177,9 @@ mod tests {
 
     #[test]
     fn mistakes_are_refused() {
-        for entry in [r#"{}"#, r#"{ days = ["saturday"] }"#, r#"{ hours = "9-5" }"#, r#"{ days = ["sat"], timezone = "Mars" }"#] {
+        for entry in
+            [r#"{}"#, r#"{ days = ["saturday"] }"#, r#"{ hours = "9-5" }"#, r#"{ days = ["sat"], timezone = "Mars" }"#]
+        {
             let text = format!("[[environments]]\nname = \"live\"\nfreeze = [{entry}]");
             assert!(Policy::parse(&text).is_err(), "{entry} was accepted");
         }

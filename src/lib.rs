@@ -3,3 +3,4 @@
 pub mod compile;
 pub mod domain;
 pub mod policy;
+pub mod store;

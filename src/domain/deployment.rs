@@ -12,6 +12,15 @@ pub struct DeploymentId(uuid::Uuid);
 #[error("`{0}` is not a deployment id: expected a UUID as `pointsman history` prints it")]
 pub struct InvalidDeploymentId(pub String);
 
+/// A span of time in which one version was live in one environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stay {
+    /// When it came.
+    pub since: jiff::Timestamp,
+    /// When it went; nothing if it is still there.
+    pub until: Option<jiff::Timestamp>,
+}
+
 impl DeploymentId {
     /// A new id for a deployment made at `at`.
     pub fn new(at: jiff::Timestamp) -> Self {

@@ -14,7 +14,7 @@ pub mod record;
 pub mod version;
 
 pub use agent_id::AgentId;
-pub use deployment::DeploymentId;
+pub use deployment::{DeploymentId, Stay};
 pub use environment::EnvironmentName;
 pub use identity::Identity;
 pub use object_id::ObjectId;

@@ -1,0 +1,225 @@
+//! The draft: what `git add -A -- <folder>` would write, computed without touching the user's index or objects.
+//!
+//! Git itself does it, on a copy of the index and with a quarantine in place of the object database, so that ignore
+//! rules, line endings, sparse and split indexes and file modes are exactly git's. Only `publish` takes objects out
+//! of the quarantine.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use git2::ObjectType;
+
+use super::error::Doing as _;
+use super::objects::oid;
+use super::{Error, Git, Located, Repository, Result};
+use crate::domain::ObjectId;
+
+/// How long the user's own git commands are waited for when the index is locked.
+const INDEX_PATIENCE: Duration = Duration::from_millis(500);
+
+/// A draft and the quarantine that holds its new objects for as long as this lives.
+pub struct Draft {
+    /// The tree of the whole index with the requested folders as they are on disk.
+    pub root: ObjectId,
+    /// Paths with an unresolved merge conflict, seen from the repository's root.
+    pub conflicted: BTreeSet<String>,
+    quarantine: tempfile::TempDir,
+    /// The user's index when the draft was made.
+    base: Option<Vec<u8>>,
+}
+
+impl Draft {
+    fn index(&self) -> PathBuf {
+        self.quarantine.path().join("index")
+    }
+
+    fn holds(&self, id: ObjectId) -> bool {
+        let hex = id.to_string();
+        self.quarantine.path().join("objects").join(&hex[..2]).join(&hex[2..]).exists()
+    }
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().ok()?.modified().ok()
+}
+
+/// Writes `bytes` to the new file `path`, synced, with the time of modification that git's index checks rely on.
+fn write_index(path: &Path, bytes: &[u8], time: Option<SystemTime>) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut file = std::fs::File::options().write(true).create_new(true).open(path)?;
+    file.write_all(bytes)?;
+    if let Some(time) = time {
+        file.set_modified(time)?;
+    }
+    file.sync_all()
+}
+
+impl Repository {
+    fn index_file(&self) -> PathBuf {
+        self.git_dir().join("index")
+    }
+
+    /// The draft of the agents `located`.
+    pub fn draft(&self, located: &[&Located]) -> Result<Draft> {
+        let work_dir = self.work_dir().ok_or_else(|| Error::Unsupported {
+            what: "a bare repository has no working tree, so no draft".to_owned(),
+            hint: "name a branch instead: draft:<branch>".to_owned(),
+        })?;
+        let doing = || "prepare a draft in the temporary folder".to_owned();
+        let quarantine = tempfile::Builder::new().prefix("pointsman-draft-").tempdir().doing(doing)?;
+        let objects = quarantine.path().join("objects");
+        std::fs::create_dir(&objects).doing(doing)?;
+        let base = std::fs::read(self.index_file()).ok();
+        let index = quarantine.path().join("index");
+        if let Some(bytes) = &base {
+            // The copy keeps the index's time, or git would trust entries that it must compare again.
+            write_index(&index, bytes, modified(&self.index_file())).doing(doing)?;
+        }
+        let git = Git::in_dir(work_dir)
+            .env("GIT_INDEX_FILE", &index)
+            .env("GIT_OBJECT_DIRECTORY", &objects)
+            .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", self.common_dir().join("objects"))
+            .setting("core.splitIndex=false")
+            .setting("core.fsync=none")
+            .setting("core.safecrlf=false");
+        let conflicted = if self.merge_in_progress() { unmerged(&git)? } else { BTreeSet::new() };
+        let pathspecs = self.pathspecs(&git, located)?;
+        if !pathspecs.is_empty() {
+            let mut args = vec!["add".to_owned(), "-A".to_owned(), "--sparse".to_owned(), "--".to_owned()];
+            args.extend(pathspecs);
+            git.run(&args)?;
+        }
+        let root = match git.run(&["write-tree"]) {
+            Ok(id) => id,
+            // Conflicts elsewhere stop git from writing any tree; they are not this draft's business.
+            Err(error) => {
+                let elsewhere = unmerged(&git)?;
+                if elsewhere.is_empty() {
+                    return Err(error);
+                }
+                let paths = elsewhere.iter().flat_map(|path| format!("{path}\0").into_bytes()).collect();
+                git.run_with_input(&["update-index", "--force-remove", "-z", "--stdin"], paths)?;
+                git.run(&["write-tree"])?
+            }
+        };
+        let root = String::from_utf8_lossy(&root).trim().parse().map_err(|_| Error::Corrupt {
+            what: "`git write-tree` did not print an object id".to_owned(),
+            hint: "git --version".to_owned(),
+        })?;
+        let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
+        odb.add_disk_alternate(&objects.to_string_lossy()).doing(doing)?;
+        Ok(Draft { root, conflicted, quarantine, base })
+    }
+
+    /// What `git add` is asked for: folders by their literal path, included files by glob. Git fails on a pathspec
+    /// that matches nothing, so those are left out.
+    fn pathspecs(&self, git: &Git, located: &[&Located]) -> Result<Vec<String>> {
+        let work_dir = self.work_dir().expect("a draft has a working tree");
+        let head = self.head_tree()?;
+        let mut pathspecs = Vec::new();
+        for agent in located {
+            let known = match head {
+                Some(tree) => self.tree_at(tree, &agent.folder)?.is_some(),
+                None => false,
+            };
+            if known || work_dir.join(&agent.folder).is_dir() {
+                let folder = if agent.folder.is_empty() { "." } else { &agent.folder };
+                let spec = format!(":(top,literal){folder}");
+                // A folder that git ignores, or that is empty, matches nothing either.
+                if known || !listed(git, &spec)?.is_empty() {
+                    pathspecs.push(spec);
+                }
+            }
+            for glob in &agent.include {
+                let spec = format!(":(top,glob){glob}");
+                if !listed(git, &spec)?.is_empty() {
+                    pathspecs.push(spec);
+                }
+            }
+        }
+        Ok(pathspecs)
+    }
+
+    fn merge_in_progress(&self) -> bool {
+        let signs = ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"];
+        signs.iter().any(|name| self.git_dir().join(name).exists())
+    }
+
+    /// The tree of HEAD; nothing on an unborn branch.
+    pub fn head_tree(&self) -> Result<Option<ObjectId>> {
+        match self.read_ref("HEAD")? {
+            Some(head) => Ok(Some(self.commit(head)?.tree)),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes everything below tree `id` that only the draft's quarantine holds into the staged objects.
+    pub fn stage_from_draft(&self, draft: &Draft, id: ObjectId) -> Result<()> {
+        let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
+        let mut trees = vec![id];
+        while let Some(tree) = trees.pop() {
+            for entry in self.tree(tree)?.entries() {
+                match entry.mode {
+                    super::EntryMode::Tree => trees.push(entry.id),
+                    super::EntryMode::Commit => {}
+                    _ if draft.holds(entry.id) => {
+                        let object = odb.read(oid(entry.id)).doing(|| format!("read object {}", entry.id))?;
+                        self.stage_foreign(ObjectType::Blob, object.data());
+                    }
+                    _ => {}
+                }
+            }
+            if draft.holds(tree) {
+                let object = odb.read(oid(tree)).doing(|| format!("read object {tree}"))?;
+                self.stage_foreign(ObjectType::Tree, object.data());
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the index that the draft was computed on the user's own, if nobody changed theirs meanwhile.
+    ///
+    /// Returns false if somebody did; the draft is stale then.
+    pub fn install_index(&self, draft: &Draft) -> Result<bool> {
+        let lock = self.git_dir().join("index.lock");
+        let bytes = std::fs::read(draft.index()).doing(|| "read the draft's index".to_owned())?;
+        if draft.base.as_ref() == Some(&bytes) {
+            return Ok(true);
+        }
+        let started = std::time::Instant::now();
+        loop {
+            match write_index(&lock, &bytes, modified(&draft.index())) {
+                Ok(()) => break,
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                    if started.elapsed() > INDEX_PATIENCE {
+                        let age = modified(&lock).and_then(|time| time.elapsed().ok()).unwrap_or_default();
+                        return Err(Error::Locked { path: lock, age });
+                    }
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(error) => {
+                    let _ = std::fs::remove_file(&lock);
+                    return Err(Error::io(format!("write `{}`", lock.display()), error));
+                }
+            }
+        }
+        // Holding the lock: the index cannot change between this look and the rename.
+        if std::fs::read(self.index_file()).ok() != draft.base {
+            let _ = std::fs::remove_file(&lock);
+            return Ok(false);
+        }
+        std::fs::rename(&lock, self.index_file()).doing(|| "replace the index".to_owned())?;
+        Ok(true)
+    }
+}
+
+fn unmerged(git: &Git) -> Result<BTreeSet<String>> {
+    let out = git.run(&["ls-files", "-u", "-z"])?;
+    let rows = out.split(|&c| c == 0).filter_map(|row| row.iter().position(|&c| c == b'\t').map(|tab| &row[tab + 1..]));
+    Ok(rows.map(|path| String::from_utf8_lossy(path).into_owned()).collect())
+}
+
+fn listed(git: &Git, pathspec: &str) -> Result<Vec<u8>> {
+    git.run(&["ls-files", "-z", "-c", "-o", "--exclude-standard", "--", pathspec])
+}

@@ -1,0 +1,131 @@
+//! Running the `git` program: arguments never pass a shell, time is bounded, output is kept for the message.
+
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::error::Doing as _;
+use super::{Error, Result};
+
+/// How long a local command may take.
+const LOCAL_LIMIT: Duration = Duration::from_secs(120);
+
+/// How long a fetch or push may take.
+pub(super) const NETWORK_LIMIT: Duration = Duration::from_secs(300);
+
+/// A git command in the making: where it runs and with which settings.
+#[derive(Clone, Debug)]
+pub struct Git {
+    dir: OsString,
+    environment: Vec<(OsString, OsString)>,
+    settings: Vec<&'static str>,
+    limit: Duration,
+}
+
+/// How a command ended.
+pub(super) struct Ended {
+    pub(super) success: bool,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: String,
+}
+
+impl Git {
+    /// Git as if started in `dir`.
+    pub fn in_dir(dir: &Path) -> Self {
+        Git { dir: dir.as_os_str().to_owned(), environment: Vec::new(), settings: Vec::new(), limit: LOCAL_LIMIT }
+    }
+
+    /// The same with an environment variable.
+    #[must_use]
+    pub(super) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.environment.push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// The same with a configuration setting `key=value`.
+    #[must_use]
+    pub(super) fn setting(mut self, setting: &'static str) -> Self {
+        self.settings.push(setting);
+        self
+    }
+
+    /// The same with another time limit.
+    #[must_use]
+    pub(super) fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Runs it and returns what it printed; an exit code other than 0 is an error.
+    pub fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> Result<Vec<u8>> {
+        let ended = self.run_to_end(args, None)?;
+        if ended.success {
+            return Ok(ended.stdout);
+        }
+        Err(Error::GitProgram { command: shown(args), stderr: ended.stderr })
+    }
+
+    /// Runs it with `input` on its standard input.
+    pub(super) fn run_with_input<S: AsRef<OsStr>>(&self, args: &[S], input: Vec<u8>) -> Result<Vec<u8>> {
+        let ended = self.run_to_end(args, Some(input))?;
+        if ended.success {
+            return Ok(ended.stdout);
+        }
+        Err(Error::GitProgram { command: shown(args), stderr: ended.stderr })
+    }
+
+    /// Runs it, whatever the exit code.
+    pub(super) fn run_to_end<S: AsRef<OsStr>>(&self, args: &[S], input: Option<Vec<u8>>) -> Result<Ended> {
+        let mut command = Command::new("git");
+        command.arg("-C").arg(&self.dir);
+        for setting in
+            ["gc.auto=0", "maintenance.auto=false", "advice.addEmbeddedRepo=false"].iter().chain(&self.settings)
+        {
+            command.arg("-c").arg(setting);
+        }
+        command.args(args).env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().doing(|| "start `git`: is it installed and on the PATH?".to_owned())?;
+
+        // Each pipe has its own reader, or a command that fills one of them would never end.
+        let (done, ends) = mpsc::channel();
+        let readers = [
+            read_all(child.stdout.take().expect("stdout is piped"), done.clone()),
+            read_all(child.stderr.take().expect("stderr is piped"), done),
+        ];
+        if let (Some(input), Some(mut pipe)) = (input, child.stdin.take()) {
+            // A command that stops reading early says why on stderr; its broken pipe says nothing more.
+            let _ = pipe.write_all(&input);
+        }
+        for _ in 0..readers.len() {
+            if ends.recv_timeout(self.limit).is_err() {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(Error::GitTimeout { command: shown(args), seconds: self.limit.as_secs() });
+            }
+        }
+        let status = child.wait().doing(|| format!("wait for `git {}`", shown(args)))?;
+        let [stdout, stderr] = readers.map(|reader| reader.join().unwrap_or_default());
+        Ok(Ended { success: status.success(), stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
+    }
+}
+
+fn read_all(mut pipe: impl std::io::Read + Send + 'static, done: mpsc::Sender<()>) -> std::thread::JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = pipe.read_to_end(&mut bytes);
+        let _ = done.send(());
+        bytes
+    })
+}
+
+fn shown<S: AsRef<OsStr>>(args: &[S]) -> String {
+    let words: Vec<_> = args.iter().take(6).map(|arg| arg.as_ref().to_string_lossy()).collect();
+    let more = if args.len() > words.len() { " …" } else { "" };
+    format!("{}{more}", words.join(" "))
+}

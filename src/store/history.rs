@@ -1,0 +1,222 @@
+//! Questions to history: first-parent lines, ancestry, and whether content was ever there.
+
+use super::error::Doing as _;
+use super::objects::oid;
+use super::{AgentContent, Commit, Error, Located, Repository, Result};
+use crate::domain::record::Record;
+use crate::domain::{AgentId, ObjectId, Stay, VersionNumber};
+use crate::policy::Policy;
+
+/// A commit of an environment branch and what it says about itself.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// The commit.
+    pub commit: Commit,
+    /// Its record; absent on the root and on commits that are not ours.
+    pub record: Option<Record>,
+}
+
+/// The commits on the first-parent line from a tip down, newest first.
+pub struct FirstParents<'r> {
+    repository: &'r Repository,
+    next: Option<ObjectId>,
+}
+
+impl Iterator for FirstParents<'_> {
+    type Item = Result<Commit>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let id = self.next.take()?;
+        let commit = match self.repository.commit(id) {
+            Ok(commit) => commit,
+            Err(error) => return Some(Err(error)),
+        };
+        self.next = commit.parents.first().copied();
+        // A cut-off history must not look like the beginning of one.
+        if self.next.is_none() && self.repository.is_cut_off(id) {
+            self.next = None;
+            return Some(Err(Error::Shallow {
+                what: format!("history ends at {} in this shallow clone", id.short()),
+                hint: "git fetch --unshallow".to_owned(),
+            }));
+        }
+        Some(Ok(commit))
+    }
+}
+
+impl Repository {
+    /// The first-parent line from `tip` down.
+    pub fn first_parents(&self, tip: ObjectId) -> FirstParents<'_> {
+        FirstParents { repository: self, next: Some(tip) }
+    }
+
+    fn is_cut_off(&self, id: ObjectId) -> bool {
+        self.is_shallow()
+            && std::fs::read_to_string(self.common_dir().join("shallow"))
+                .is_ok_and(|ids| ids.lines().any(|line| line == id.to_string()))
+    }
+
+    /// Whether `ancestor` is `descendant` or one of its ancestors.
+    pub fn is_ancestor(&self, ancestor: ObjectId, descendant: ObjectId) -> Result<bool> {
+        if ancestor == descendant {
+            return Ok(true);
+        }
+        if !self.has(ancestor) || !self.has(descendant) {
+            return Ok(false);
+        }
+        self.git
+            .graph_descendant_of(oid(descendant), oid(ancestor))
+            .doing(|| format!("compare the histories of {} and {}", ancestor.short(), descendant.short()))
+    }
+
+    /// Whether `ancestor` stands on the first-parent line of `tip`.
+    pub fn is_on_line(&self, ancestor: ObjectId, tip: ObjectId) -> Result<bool> {
+        for commit in self.first_parents(tip) {
+            if commit?.id == ancestor {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The commits of an environment from its accepted head down, with their records, newest first.
+    pub fn records(&self, head: ObjectId) -> impl Iterator<Item = Result<Recorded>> + '_ {
+        self.first_parents(head).map(|commit| {
+            let commit = commit?;
+            let record = Record::parse(&commit.message);
+            Ok(Recorded { commit, record })
+        })
+    }
+
+    /// The versions of `agent` that were live below `head`, newest first, each time it changed; `until` says when to
+    /// stop looking.
+    pub fn earlier_versions(
+        &self,
+        head: ObjectId,
+        agent: &AgentId,
+        mut until: impl FnMut(VersionNumber) -> bool,
+    ) -> Result<Option<VersionNumber>> {
+        for recorded in self.records(head) {
+            let Some(record) = recorded?.record else { continue };
+            for made in record.moves.iter().filter(|made| made.agent == *agent) {
+                if made.from != made.to
+                    && let Some(from) = made.from
+                    && until(from)
+                {
+                    return Ok(Some(from));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Every stay of `version` of `agent` in the environment with accepted head `head`, newest first.
+    pub fn stays(&self, head: ObjectId, agent: &AgentId, version: VersionNumber) -> Result<Vec<Stay>> {
+        let mut stays = Vec::new();
+        let mut until = None;
+        for recorded in self.records(head) {
+            let Recorded { commit, record } = recorded?;
+            let Some(record) = record else { continue };
+            for made in record.moves.iter().filter(|made| made.agent == *agent && made.from != made.to) {
+                if made.to == Some(version) {
+                    stays.push(Stay { since: commit.time, until });
+                }
+                until = Some(commit.time);
+            }
+        }
+        Ok(stays)
+    }
+
+    /// Whether `content` is, or was, the agent's content on the first-parent line of `tip` (trees, not ancestry, so
+    /// squashed and rebased merges count).
+    pub fn was_merged(&self, tip: ObjectId, located: &Located, content: AgentContent) -> Result<bool> {
+        for commit in self.first_parents(tip) {
+            if self.content(commit?.tree, located)? == Some(content) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether `content` is the agent's content in `tip` or any of its ancestors.
+    pub fn is_in_history(&self, tip: ObjectId, located: &Located, content: AgentContent) -> Result<bool> {
+        let doing = || format!("walk the history of {}", tip.short());
+        let mut walk = self.git.revwalk().doing(doing)?;
+        walk.push(oid(tip)).doing(doing)?;
+        let mut seen = std::collections::HashSet::new();
+        let mut cut_off = false;
+        for id in walk {
+            let id = super::objects::id(id.doing(doing)?);
+            let tree = self.commit(id)?.tree;
+            // Most commits of a large repository do not touch this agent: equal roots are looked at once.
+            if seen.insert(tree) && self.content(tree, located)? == Some(content) {
+                return Ok(true);
+            }
+            cut_off |= self.is_cut_off(id);
+        }
+        if cut_off {
+            return Err(Error::Shallow {
+                what: format!(
+                    "whether the newest version of `{}` is part of this history cannot be seen in a shallow clone",
+                    located.agent
+                ),
+                hint: "git fetch --unshallow".to_owned(),
+            });
+        }
+        Ok(false)
+    }
+
+    /// The policy text of commit `commit`.
+    pub fn policy_text(&self, commit: ObjectId) -> Result<Option<String>> {
+        let tree = self.commit(commit)?.tree;
+        match self.blob_at(tree, crate::policy::FILE)? {
+            Some(blob) => Ok(Some(String::from_utf8_lossy(&self.blob(blob)?).into_owned())),
+            None => Ok(None),
+        }
+    }
+
+    /// The newest policy that parses on the first-parent line of `tip`, with what is wrong with the newest text.
+    pub fn policy(&self, tip: ObjectId) -> Result<(Policy, Option<String>)> {
+        let mut trouble: Option<String> = None;
+        let mut last_blob = None;
+        for commit in self.first_parents(tip) {
+            let commit = match commit {
+                Ok(commit) => commit,
+                // No older policy can be looked for in a shallow clone; what is there must do.
+                Err(Error::Shallow { .. }) if trouble.is_none() => break,
+                Err(error) => return Err(error),
+            };
+            let blob = self.blob_at(commit.tree, crate::policy::FILE)?;
+            let Some(blob) = blob else {
+                if trouble.is_none() {
+                    trouble = Some(format!(
+                        "pointsman.toml is not on the default branch any more (commit {})",
+                        commit.id.short()
+                    ));
+                }
+                continue;
+            };
+            if last_blob == Some(blob) {
+                continue;
+            }
+            last_blob = Some(blob);
+            match Policy::parse(&String::from_utf8_lossy(&self.blob(blob)?)) {
+                Ok(policy) => {
+                    let note =
+                        trouble.map(|trouble| format!("{trouble}; the one of commit {} holds", commit.id.short()));
+                    return Ok((policy, note));
+                }
+                Err(error) => {
+                    let line = error.place.as_ref().map(|place| format!(" (line {})", place.line)).unwrap_or_default();
+                    trouble.get_or_insert(format!("pointsman.toml on the default branch is broken: {error}{line}"));
+                }
+            }
+        }
+        // A repository that never had the file has no trouble; one that only ever had broken ones does.
+        let broken = last_blob.is_some();
+        Ok((
+            Policy::default(),
+            trouble.filter(|_| broken).map(|trouble| format!("{trouble}; the embedded defaults hold")),
+        ))
+    }
+}

@@ -1,0 +1,155 @@
+//! The git repository: objects, refs, drafts, the ledger, environment branches, and the remote they live in.
+//!
+//! The only folder that names libgit2 or starts the `git` program. Objects and single refs are libgit2's; indexes,
+//! fetches and pushes are git's own, because libgit2 refuses sparse and split indexes and has no atomic push.
+//!
+//! New objects are staged in memory and written by [`Repository::flush`] once everything is decided, so that a
+//! refused or lost decision leaves nothing behind.
+
+mod branches;
+mod content;
+mod discard;
+mod draft;
+mod error;
+mod git_program;
+mod history;
+mod ledger;
+mod locate;
+pub mod locks;
+mod objects;
+mod refs;
+mod tree_edit;
+mod world;
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+pub use branches::{EnvironmentTree, Tip, controller, environment_root, hold_path, root_commit};
+pub use content::AgentContent;
+pub use discard::{DISCARDED, KEPT_DAYS};
+pub use draft::Draft;
+pub use error::{Error, Result, age_text};
+pub use git_program::Git;
+pub use history::Recorded;
+pub use ledger::{Entry, Ledger, LedgerEdit, NewEntry};
+pub use locate::{Located, Misplaced};
+pub use objects::{Commit, EntryMode, TagObject, Tree, TreeEntry};
+pub use refs::RefUpdate;
+pub use tree_edit::{TreeEdit, TreeEdits};
+pub use world::{Change, RefPlace, SEEN_LEDGER, Scope, World};
+
+use error::Doing as _;
+use objects::Staged;
+
+/// One repository, opened once per command or worker.
+pub struct Repository {
+    git: git2::Repository,
+    staged: RefCell<Staged>,
+}
+
+impl Repository {
+    /// Opens the repository at or above `dir`.
+    pub fn open(dir: &Path) -> Result<Self> {
+        sync_to_disk();
+        let git = git2::Repository::open_ext(dir, git2::RepositoryOpenFlags::empty(), &[] as &[&Path])
+            .map_err(|error| cannot_open(dir, error))?;
+        Ok(Repository { git, staged: RefCell::default() })
+    }
+
+    /// The folder with the checked-out files, absent in a bare repository.
+    pub fn work_dir(&self) -> Option<&Path> {
+        self.git.workdir()
+    }
+
+    /// The repository's own folder; of a linked worktree, that worktree's.
+    pub fn git_dir(&self) -> &Path {
+        self.git.path()
+    }
+
+    /// The folder that all worktrees share.
+    pub fn common_dir(&self) -> &Path {
+        self.git.commondir()
+    }
+
+    /// Our own folder inside the repository: caches and hints, never anything that decides what is live.
+    pub fn own_dir(&self) -> PathBuf {
+        self.git.commondir().join("pointsman")
+    }
+
+    /// Whether history is cut off somewhere.
+    pub fn is_shallow(&self) -> bool {
+        self.git.is_shallow()
+    }
+
+    /// A value of the repository's or the user's git configuration.
+    pub fn config(&self, key: &str) -> Option<String> {
+        self.git.config().ok()?.snapshot().ok()?.get_string(key).ok()
+    }
+
+    /// Writes a value into the repository's own configuration.
+    pub fn set_config(&self, key: &str, value: &str) -> Result<()> {
+        let set = || self.git.config()?.open_level(git2::ConfigLevel::Local)?.set_str(key, value);
+        set().doing(|| format!("write `{key}` into the repository's configuration"))
+    }
+
+    /// Whether a remote called `name` is configured.
+    pub fn has_remote(&self, name: &str) -> bool {
+        self.git.find_remote(name).is_ok()
+    }
+}
+
+/// Turns on fsync of objects, refs and their folders for the whole process, before the first repository is opened.
+///
+/// libgit2 leaves it off by default and git2 has no wrapper for the option.
+fn sync_to_disk() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // libgit2 must be initialised before options are set; any git2 call does that.
+        let _ = git2::Version::get();
+        #[expect(unsafe_code, reason = "git2 0.21 does not wrap GIT_OPT_ENABLE_FSYNC_GITDIR")]
+        // SAFETY: the option takes one int and is set once, before any repository is opened.
+        let code = unsafe {
+            libgit2_sys::init();
+            libgit2_sys::git_libgit2_opts(
+                libgit2_sys::GIT_OPT_ENABLE_FSYNC_GITDIR as std::ffi::c_int,
+                1 as std::ffi::c_int,
+            )
+        };
+        assert_eq!(code, 0, "libgit2 knows the fsync option");
+    });
+}
+
+fn cannot_open(dir: &Path, error: git2::Error) -> Error {
+    let unsupported = |what: &str, hint: &str| Error::Unsupported { what: what.to_owned(), hint: hint.to_owned() };
+    match error.code() {
+        git2::ErrorCode::NotFound => Error::NotARepository { path: dir.to_owned() },
+        git2::ErrorCode::Owner => unsupported(
+            "the repository belongs to another user",
+            "if you trust it: git config --global --add safe.directory <its folder>",
+        ),
+        // libgit2 tells these apart by text only; the repository's own configuration is the sure sign.
+        _ => match unsupported_format(dir) {
+            Some("reftable") => unsupported(
+                "the repository keeps its refs in reftable format, which is not supported yet",
+                "git refs migrate --ref-format=files",
+            ),
+            Some(_) => unsupported(
+                "the repository uses SHA-256 object ids, which are not supported yet",
+                "make a repository with: git init --object-format=sha1",
+            ),
+            None => Error::Git { doing: format!("open the repository at `{}`", dir.display()), source: error },
+        },
+    }
+}
+
+/// The extension that makes libgit2 refuse the repository above `dir`, as git itself reads it.
+fn unsupported_format(dir: &Path) -> Option<&'static str> {
+    let git = Git::in_dir(dir);
+    let read = |args: &[&str]| git.run(args).map(|out| String::from_utf8_lossy(&out).trim().to_owned());
+    if read(&["config", "--get", "extensions.refstorage"]).is_ok_and(|format| format == "reftable") {
+        return Some("reftable");
+    }
+    let sha256 = read(&["rev-parse", "--show-object-format"]).is_ok_and(|format| format == "sha256");
+    sha256.then_some("sha256")
+}

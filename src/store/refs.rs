@@ -1,0 +1,118 @@
+//! Refs of this repository. Every move says what it expects to find; nothing is ever overwritten blindly.
+
+use std::time::{Duration, Instant};
+
+use git2::ErrorCode;
+
+use super::error::Doing as _;
+use super::git_program::Git;
+use super::locks;
+use super::objects::{id, oid};
+use super::{Error, Repository, Result};
+use crate::domain::ObjectId;
+
+/// How long a held ref lock is waited for; git itself waits a tenth of a second.
+const LOCK_PATIENCE: Duration = Duration::from_millis(1_000);
+
+/// One ref and where it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefUpdate {
+    /// The full name.
+    pub name: String,
+    /// What must stand there; nothing if the ref must not exist.
+    pub expected: Option<ObjectId>,
+    /// What stands there afterwards; nothing deletes the ref.
+    pub new: Option<ObjectId>,
+}
+
+impl Repository {
+    /// What the ref `name` points at, symbolic refs followed.
+    pub fn read_ref(&self, name: &str) -> Result<Option<ObjectId>> {
+        match self.git.refname_to_id(name) {
+            Ok(target) => Ok(Some(id(target))),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+            // A name that breaks git's own rules cannot exist.
+            Err(error) if error.code() == ErrorCode::InvalidSpec => Ok(None),
+            Err(source) => Err(Error::Git { doing: format!("read `{name}`"), source }),
+        }
+    }
+
+    /// The ref that the symbolic ref `name` names.
+    pub fn read_symbolic(&self, name: &str) -> Option<String> {
+        let reference = self.git.find_reference(name).ok()?;
+        String::from_utf8(reference.symbolic_target_bytes()?.to_vec()).ok()
+    }
+
+    /// All refs below `prefix` (which ends in a slash), in the order of their names.
+    pub fn list_refs(&self, prefix: &str) -> Result<Vec<(String, ObjectId)>> {
+        let doing = || format!("list the refs below `{prefix}`");
+        let mut found = Vec::new();
+        // libgit2's glob crosses slashes, which is wanted here.
+        for reference in self.git.references_glob(&format!("{prefix}*")).doing(doing)? {
+            let reference = reference.doing(doing)?;
+            let Some(target) = reference.target() else { continue };
+            if let Ok(name) = std::str::from_utf8(reference.name_bytes()) {
+                found.push((name.to_owned(), id(target)));
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// Moves one ref from `expected` to `new`; `log` goes into its reflog.
+    pub fn move_ref(&self, name: &str, expected: Option<ObjectId>, new: ObjectId, log: &str) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            let tried = self.git.reference_matching(name, oid(new), true, oid(expected.unwrap_or(ObjectId::ZERO)), log);
+            let error = match tried {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            match error.code() {
+                // Three codes mean "somebody was faster": changed, gone, and there already.
+                ErrorCode::Modified | ErrorCode::NotFound | ErrorCode::Exists => {
+                    return Err(self.moved(name, expected));
+                }
+                ErrorCode::Locked if started.elapsed() < LOCK_PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(5 + u64::from(std::process::id() % 7)));
+                }
+                ErrorCode::Locked => return Err(locks::blocking(self, name)),
+                _ => return Err(Error::Git { doing: format!("move `{name}`"), source: error }),
+            }
+        }
+    }
+
+    fn moved(&self, name: &str, expected: Option<ObjectId>) -> Error {
+        Error::RefMoved { name: name.to_owned(), expected, actual: self.read_ref(name).ok().flatten() }
+    }
+
+    /// Moves several refs or none: git verifies all of them before it changes the first.
+    pub fn move_refs(&self, updates: &[RefUpdate]) -> Result<()> {
+        if updates.is_empty() {
+            return Ok(());
+        }
+        let mut input = Vec::new();
+        for RefUpdate { name, expected, new } in updates {
+            let expected = expected.unwrap_or(ObjectId::ZERO);
+            match new {
+                Some(new) => input.extend(format!("update {name}\0{new}\0{expected}\0").into_bytes()),
+                None => input.extend(format!("delete {name}\0{expected}\0").into_bytes()),
+            }
+        }
+        let git = Git::in_dir(self.common_dir()).setting("core.fsync=all").env("GIT_DIR", self.common_dir());
+        let failure = match git.run_with_input(&["update-ref", "-m", "pointsman", "-z", "--stdin"], input) {
+            Ok(_) => return Ok(()),
+            Err(failure) => failure,
+        };
+        // Why it failed is read from the refs, never from git's words.
+        for RefUpdate { name, expected, .. } in updates {
+            if self.read_ref(name)? != *expected {
+                return Err(self.moved(name, *expected));
+            }
+        }
+        match updates.iter().find(|update| locks::lock_of(self, &update.name).exists()) {
+            Some(update) => Err(locks::blocking(self, &update.name)),
+            None => Err(failure),
+        }
+    }
+}

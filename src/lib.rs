@@ -2,5 +2,7 @@
 
 pub mod compile;
 pub mod domain;
+pub mod plan;
 pub mod policy;
+pub mod reconcile;
 pub mod store;

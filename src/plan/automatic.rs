@@ -75,9 +75,8 @@ impl Working<'_> {
         }
         let versions = self.observed.versions(agent);
         let current = self.version(agent);
-        let rolled_back = |version: VersionNumber| {
-            self.rolled_back.get(agent).is_some_and(|versions| versions.contains(&version))
-        };
+        let rolled_back =
+            |version: VersionNumber| self.rolled_back.get(agent).is_some_and(|versions| versions.contains(&version));
         let newest = || versions.iter().rev().find(|(number, known)| !known.revoked && !rolled_back(**number));
         let (cause, version) = match pin {
             Some(pin) => (Cause::Pin, pin),

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    EnvironmentCommit, EnvironmentTip, KnownVersion, Observed, ObservedEnvironment, Plan, PlannedMove, Served, Step, Wait,
+    EnvironmentCommit, EnvironmentTip, KnownVersion, Observed, ObservedEnvironment, Plan, PlannedMove, Served, Step,
+    Wait,
 };
 use crate::domain::ledger::Hold;
 use crate::domain::record::{Action, Cause};
@@ -52,14 +53,7 @@ impl<'a> Working<'a> {
         reason: impl Into<String>,
         until: Option<jiff::Timestamp>,
     ) -> Wait {
-        Wait {
-            environment: self.name.clone(),
-            agent: agent.cloned(),
-            version,
-            code,
-            reason: reason.into(),
-            until,
-        }
+        Wait { environment: self.name.clone(), agent: agent.cloned(), version, code, reason: reason.into(), until }
     }
 
     /// A move of `agent` to `version`, or out of the environment.
@@ -98,7 +92,13 @@ impl<'a> Working<'a> {
     }
 
     /// A commit with everything but its moves and holds left empty.
-    pub(super) fn draft_commit(&self, action: Action, cause: Cause, actor: Option<Identity>, subject: String) -> EnvironmentCommit {
+    pub(super) fn draft_commit(
+        &self,
+        action: Action,
+        cause: Cause,
+        actor: Option<Identity>,
+        subject: String,
+    ) -> EnvironmentCommit {
         EnvironmentCommit {
             environment: self.name.clone(),
             action,

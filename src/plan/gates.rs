@@ -138,11 +138,8 @@ pub(super) fn unmet<H: History>(
         let there = before.serves.get(agent) == Some(&Served::Version(version));
         let rolled_back = before.rolled_back.get(agent).is_some_and(|versions| versions.contains(&version));
         // History is walked only where what is there now does not answer.
-        let stays = if there && environment.gates.soak.is_none() {
-            Vec::new()
-        } else {
-            history.stays(from, agent, version)?
-        };
+        let stays =
+            if there && environment.gates.soak.is_none() { Vec::new() } else { history.stays(from, agent, version)? };
         if rolled_back {
             unmet.push(Unmet::RolledBackIn { from: from.clone() });
         } else if !there && stays.is_empty() {
@@ -150,7 +147,9 @@ pub(super) fn unmet<H: History>(
         } else if let Some(needed) = environment.gates.soak {
             let been = stays
                 .iter()
-                .map(|stay| now.min(stay.until.unwrap_or(now)).duration_since(stay.since).max(jiff::SignedDuration::ZERO))
+                .map(|stay| {
+                    now.min(stay.until.unwrap_or(now)).duration_since(stay.since).max(jiff::SignedDuration::ZERO)
+                })
                 .fold(jiff::SignedDuration::ZERO, |sum, stay| sum.saturating_add(stay));
             if been < needed {
                 let ready = if there { now.checked_add(needed - been).ok() } else { None };

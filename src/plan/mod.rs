@@ -20,8 +20,8 @@ use crate::domain::{AgentId, EnvironmentName, Identity, ObjectId, Stay, VersionN
 
 pub use gates::Unmet;
 pub use observed::{
-    Accepted, AstrayTag, Candidate, EnvironmentTip, KnownVersion, Observed, ObservedAgent, ObservedEnvironment, Proposal,
-    ProposedChange, Served, Verdict,
+    Accepted, AstrayTag, Candidate, EnvironmentTip, KnownVersion, Observed, ObservedAgent, ObservedEnvironment,
+    Proposal, ProposedChange, Served, Verdict,
 };
 pub use request::{Answer, Intent, Refusal, Request};
 
@@ -189,7 +189,8 @@ pub fn plan<H: History>(
     let mut environments: Vec<_> =
         observed.environments.iter().map(|environment| environment::Working::new(observed, environment)).collect();
     for index in 0..environments.len() {
-        environments[index].settle(&mut plan, history, now, &environment_before(&environments, index))?;
+        let before = environment_before(&environments, index);
+        environments[index].settle(&mut plan, history, now, &before)?;
     }
     if let Some(request) = request {
         let answer = verbs::carry_out(observed, &mut environments, request, history, now, &mut plan)?;

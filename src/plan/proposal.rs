@@ -26,10 +26,7 @@ impl Working<'_> {
                 return Ok(());
             }
             _ if self.state.head.is_none() => {
-                plan.steps.push(Step::Begin {
-                    environment: self.name.clone(),
-                    carries_on: self.state.renamed.clone(),
-                });
+                plan.steps.push(Step::Begin { environment: self.name.clone(), carries_on: self.state.renamed.clone() });
             }
             EnvironmentTip::Accepted => {}
             EnvironmentTip::Behind => plan.steps.push(Step::Follow { environment: self.name.clone() }),
@@ -47,7 +44,8 @@ impl Working<'_> {
             EnvironmentTip::Proposal(proposal) => self.answer_proposal(plan, proposal, history, now, before)?,
         }
         if !self.state.named {
-            let reason = format!("`{}` is not named in pointsman.toml any more: it is served, but moves no more", self.name);
+            let reason =
+                format!("`{}` is not named in pointsman.toml any more: it is served, but moves no more", self.name);
             plan.waits.push(self.wait(None, None, "not_named", reason, None));
         }
         Ok(())

@@ -82,6 +82,41 @@ impl Repository {
         Ok(found.into_iter().map(|(path, (mode, id))| (path, mode, id)).collect())
     }
 
+    /// Adds to `edits`, which turn tree `before` into a commit's, the included files of `located` as `after` has them.
+    pub fn put_included(
+        &self,
+        edits: &mut TreeEdits,
+        before: ObjectId,
+        after: ObjectId,
+        located: &Located,
+    ) -> Result<()> {
+        if located.include.is_empty() {
+            return Ok(());
+        }
+        for (path, _, _) in self.included_files(before, located)? {
+            edits.remove(&path);
+        }
+        for (path, mode, id) in self.included_files(after, located)? {
+            edits.put(&path, mode, id);
+        }
+        Ok(())
+    }
+
+    /// Whether every file of the tree `part` stands at the same path in `whole`.
+    pub fn is_part_of(&self, part: ObjectId, whole: ObjectId) -> Result<bool> {
+        let mut files = Vec::new();
+        self.walk(part, "", &mut |path, mode, id| {
+            files.push((path.to_owned(), mode, id));
+            true
+        })?;
+        for (path, mode, id) in files {
+            if self.entry_at(whole, &path)? != Some((mode, id)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Calls `visit` with path, mode and id of everything below `tree` that is not a folder, until it says false.
     pub(super) fn walk(
         &self,

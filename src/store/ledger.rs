@@ -46,6 +46,11 @@ impl<'r> Ledger<'r> {
         Ok(Ledger { repository, tip, root })
     }
 
+    /// A ledger that is not committed yet: its tree `root` was found again.
+    pub fn at_root(repository: &'r Repository, root: ObjectId) -> Self {
+        Ledger { repository, tip: None, root: Some(root) }
+    }
+
     /// The newest commit.
     pub fn tip(&self) -> Option<ObjectId> {
         self.tip
@@ -93,6 +98,36 @@ impl<'r> Ledger<'r> {
             }
         }
         Ok(agents)
+    }
+
+    /// An agent here whose id begins that of `agent`, or the other way round.
+    pub fn collision(&self, agent: &AgentId) -> Result<Option<AgentId>> {
+        for (end, _) in agent.as_str().match_indices('/') {
+            if let Ok(outer) = agent.as_str()[..end].parse::<AgentId>()
+                && let Some(tree) = self.agent_tree(&outer)?
+                && self.is_agent(tree)?
+            {
+                return Ok(Some(outer));
+            }
+        }
+        match self.agent_tree(agent)? {
+            Some(tree) if !self.is_agent(tree)? => {
+                let below = self.repository.tree(tree)?.entries().first().map(|entry| entry.name.clone());
+                let name = below.map(|name| String::from_utf8_lossy(&name).into_owned()).unwrap_or_default();
+                Ok(format!("{agent}/{name}").parse().ok())
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether a folder of the ledger is an agent's own rather than one of a group.
+    fn is_agent(&self, tree: ObjectId) -> Result<bool> {
+        let entries = self.repository.tree(tree)?;
+        Ok(entries.entries().iter().any(|entry| {
+            let name = std::str::from_utf8(&entry.name).unwrap_or_default();
+            let version = name.starts_with('v') && name.parse::<VersionNumber>().is_ok();
+            version || matches!(name, "marks.json" | "rejected")
+        }))
     }
 
     /// An agent's own tree.

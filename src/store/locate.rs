@@ -77,6 +77,16 @@ fn manifest(repository: &Repository, tree: ObjectId) -> Result<Option<Kind>> {
     Ok(poly.then_some(Kind::PolyAi))
 }
 
+/// The kind that the manifest in the folder `dir` on disk says it has.
+pub fn manifest_on_disk(dir: &std::path::Path) -> Option<Kind> {
+    let file = |name: &str| dir.join(name).symlink_metadata().is_ok_and(|meta| meta.is_file());
+    if file("agent.toml") {
+        return Some(Kind::Native);
+    }
+    let settings = dir.join("agent_settings").symlink_metadata().is_ok_and(|meta| meta.is_dir());
+    (settings && file("project.yaml")).then_some(Kind::PolyAi)
+}
+
 impl Repository {
     /// Finds `agent` in the tree `root`, whose own policy lists what has no manifest, without searching everything.
     pub fn locate(

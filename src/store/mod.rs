@@ -33,7 +33,7 @@ pub use error::{Error, Result, age_text};
 pub use git_program::Git;
 pub use history::Recorded;
 pub use ledger::{Entry, Ledger, LedgerEdit, NewEntry};
-pub use locate::{Located, Misplaced};
+pub use locate::{Located, Misplaced, manifest_on_disk};
 pub use objects::{Commit, EntryMode, TagObject, Tree, TreeEntry};
 pub use refs::RefUpdate;
 pub use tree_edit::{TreeEdit, TreeEdits};

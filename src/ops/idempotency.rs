@@ -1,0 +1,25 @@
+//! Idempotency keys: the same key answers the same again, also from another clone.
+
+use super::Problem;
+use crate::domain::{Digest, Identity};
+use crate::reconcile::Key;
+
+/// The key that the caller gave for `verb`, under the scope of whoever calls from the command line. `request` is
+/// everything that the call says, agent included.
+pub fn key(given: Option<&str>, caller: &Identity, verb: &str, request: &serde_json::Value) -> Result<Option<Key>, Problem> {
+    let Some(given) = given else { return Ok(None) };
+    let fits = (1..=255).contains(&given.len()) && given.bytes().all(|c| (b'!'..=b'~').contains(&c));
+    if !fits {
+        return Err(Problem::usage("invalid_idempotency_key", "an idempotency key has 1 to 255 printable ASCII characters without spaces")
+            .hint("--idempotency-key \"$(uuidgen)\""));
+    }
+    let name = Digest::of(format!("cli:{}\n{verb}\n{given}", caller.email).as_bytes());
+    let bytes = serde_json_canonicalizer::to_vec(request).expect("a request is plain JSON");
+    Ok(Some(Key { name, request: Digest::of(&bytes) }))
+}
+
+/// The refusal of a key that came with another request before.
+pub fn reused() -> Problem {
+    Problem::refused("idempotency_key_reused", "this idempotency key was used for another request")
+        .hint("use a new key for a new request")
+}

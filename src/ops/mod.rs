@@ -1,0 +1,14 @@
+//! Operations: one function per verb, used by the command line now and by every transport later.
+//!
+//! An operation takes typed arguments, runs passes and reads, and returns a struct; rendering is its caller's.
+
+pub mod idempotency;
+pub mod inspect;
+pub mod moves;
+pub mod problem;
+pub mod publish;
+pub mod side;
+pub mod workspace;
+
+pub use problem::{Kind, Problem};
+pub use workspace::Workspace;

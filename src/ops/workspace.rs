@@ -1,0 +1,228 @@
+//! Where a command runs: the repository, the folder it was started in, the moment, and who is at the keyboard.
+
+use std::path::{Path, PathBuf};
+
+use super::Problem;
+use crate::domain::nearest::nearest;
+use crate::domain::{AgentId, Identity, ObjectId};
+use crate::policy::Policy;
+use crate::reconcile::{Context, Memory};
+use crate::store::{Located, Misplaced, Repository, World, controller};
+
+/// The surroundings of an operation.
+pub struct Workspace {
+    /// The repository.
+    pub repository: Repository,
+    /// Where the command was started, made absolute.
+    pub dir: PathBuf,
+    /// Whether the remote is left alone.
+    pub local: bool,
+    /// The present moment.
+    pub now: jiff::Timestamp,
+    /// Overrides git's configured identity.
+    pub author: Option<Identity>,
+}
+
+impl Workspace {
+    /// Opens the repository at or above `dir`.
+    pub fn open(dir: &Path, local: bool, now: jiff::Timestamp, author: Option<Identity>) -> Result<Self, Problem> {
+        let repository = Repository::open(dir)?;
+        let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+        Ok(Workspace { repository, dir, local, now, author })
+    }
+
+    /// Who acts: `--author`, else git's environment and configuration.
+    pub fn identity(&self) -> Result<Identity, Problem> {
+        if let Some(author) = &self.author {
+            return Ok(author.clone());
+        }
+        let from = |variable: &str, key: &str| {
+            let set = std::env::var(variable).ok().filter(|value| !value.trim().is_empty());
+            set.or_else(|| self.repository.config(key)).filter(|value| !value.trim().is_empty())
+        };
+        let name = from("GIT_COMMITTER_NAME", "user.name").or_else(|| from("GIT_AUTHOR_NAME", "user.name"));
+        let email = from("GIT_COMMITTER_EMAIL", "user.email").or_else(|| from("GIT_AUTHOR_EMAIL", "user.email"));
+        match (name, email) {
+            (Some(name), Some(email)) => Ok(Identity { name, email }),
+            _ => Err(Problem::refused("no_identity", "git does not know who you are")
+                .hint("git config user.name <name> && git config user.email <address>, or --author 'Name <address>'")),
+        }
+    }
+
+    /// Surroundings of a pass. What nobody asked for by name is committed as whoever runs it, or as Pointsman.
+    pub fn context(&self) -> Context<'_> {
+        Context {
+            repository: &self.repository,
+            local: self.local,
+            now: self.now,
+            committer: self.identity().unwrap_or_else(|_| controller()),
+        }
+    }
+
+    /// A memory for one command.
+    pub fn memory(&self) -> Memory {
+        Memory::default()
+    }
+
+    /// Where refs are, with what environment branches start with.
+    pub fn world(&self) -> Result<World, Problem> {
+        let mut world = World::of(&self.repository, self.local);
+        let (_, tip) = world.default_branch(&self.repository)?;
+        if let Some(tip) = tip {
+            world.branch_prefix = self.repository.policy(tip)?.0.branch_prefix;
+        }
+        Ok(world)
+    }
+
+    /// The policy of the working tree, which lists agents for drafts; of HEAD where there is no working tree.
+    pub fn draft_policy(&self) -> Result<Policy, Problem> {
+        let text = match self.repository.work_dir() {
+            Some(dir) => match std::fs::read_to_string(dir.join(crate::policy::FILE)) {
+                Ok(text) => Some(text),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+                Err(error) => return Err(Problem::refused("io", format!("cannot read pointsman.toml: {error}"))),
+            },
+            None => match self.base_commit()? {
+                Some(commit) => self.repository.policy_text(commit)?,
+                None => None,
+            },
+        };
+        Ok(text.map(|text| Policy::parse(&text)).transpose()?.unwrap_or_default())
+    }
+
+    /// HEAD, or the default branch's tip in a bare repository.
+    pub fn base_commit(&self) -> Result<Option<ObjectId>, Problem> {
+        if self.repository.work_dir().is_some() {
+            return Ok(self.repository.read_ref("HEAD")?);
+        }
+        let world = World::of(&self.repository, self.local);
+        Ok(world.default_branch(&self.repository)?.1)
+    }
+
+    /// The agent called `given`; without a name, the one whose folder this is, or the only one.
+    pub fn agent(&self, given: Option<&str>) -> Result<AgentId, Problem> {
+        if let Some(given) = given {
+            return self.named_agent(given);
+        }
+        let agents = self.draft_agents()?;
+        if let Some(here) = self.agent_here(&agents) {
+            return Ok(here);
+        }
+        match &agents[..] {
+            [only] => Ok(only.agent.clone()),
+            [] => Err(Problem::usage("no_agents", "there are no agents here")
+                .hint("pointsman new <agent> makes one; pointsman init lists folders that are agents of other kinds")),
+            many => {
+                let names: Vec<_> = many.iter().take(8).map(|located| located.agent.to_string()).collect();
+                let more = if many.len() > names.len() { ", …" } else { "" };
+                Err(Problem::usage("which_agent", "there are several agents here and none is named")
+                    .hint(format!("name one of: {}{more}", names.join(", "))))
+            }
+        }
+    }
+
+    fn named_agent(&self, given: &str) -> Result<AgentId, Problem> {
+        // A path is taken too, because shells complete paths.
+        let trimmed = given.trim_end_matches('/');
+        let by_path = trimmed.strip_prefix("agents/").unwrap_or(trimmed);
+        match by_path.parse::<AgentId>() {
+            Ok(agent) => Ok(agent),
+            Err(error) => {
+                let agents = self.draft_agents().unwrap_or_default();
+                let lower = given.to_lowercase();
+                let near = nearest(&lower, agents.iter().map(|located| located.agent.as_str())).map(str::to_owned);
+                let problem = Problem::from(error);
+                Err(match near {
+                    Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                    None => problem,
+                })
+            }
+        }
+    }
+
+    fn agent_here(&self, agents: &[Located]) -> Option<AgentId> {
+        let root = self.repository.work_dir()?.canonicalize().ok()?;
+        let here = self.dir.strip_prefix(&root).ok()?.to_str()?.to_owned();
+        let inside = |folder: &str| here == folder || here.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        agents.iter().find(|located| !located.folder.is_empty() && inside(&located.folder)).map(|located| located.agent.clone())
+    }
+
+    /// All agents of the draft, seen in the working tree's folders as git's index and HEAD know them.
+    pub fn draft_agents(&self) -> Result<Vec<Located>, Problem> {
+        let policy = self.draft_policy()?;
+        let mut agents = match self.base_commit()? {
+            Some(commit) => {
+                let tree = self.repository.commit(commit)?.tree;
+                self.repository.discover(tree, &policy)?.0
+            }
+            None => Default::default(),
+        };
+        for located in self.folders_on_disk(&policy)? {
+            agents.entry(located.agent.clone()).or_insert(located);
+        }
+        Ok(agents.into_values().collect())
+    }
+
+    /// Agents whose folders exist on disk; new ones are in no commit yet.
+    fn folders_on_disk(&self, policy: &Policy) -> Result<Vec<Located>, Problem> {
+        let Some(root) = self.repository.work_dir() else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for (agent, listing) in &policy.agents {
+            if root.join(&listing.path).is_dir() {
+                found.push(Located {
+                    agent: agent.clone(),
+                    folder: listing.path.clone(),
+                    kind: listing.kind.clone(),
+                    include: listing.include.clone(),
+                });
+            }
+        }
+        // Only folders that git does not know need a look at the disk, and those stand near the top.
+        let mut folders = vec![(root.to_owned(), String::new(), 0)];
+        while let Some((dir, path, depth)) = folders.pop() {
+            if let Some(kind) = crate::store::manifest_on_disk(&dir).filter(|_| !path.is_empty()) {
+                if let Ok(agent) = AgentId::of_folder(&path) {
+                    found.push(Located { agent, folder: path, kind, include: Vec::new() });
+                }
+                continue;
+            }
+            if depth >= 4 {
+                continue;
+            }
+            for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let skipped = name.starts_with('.') || matches!(name.as_str(), "node_modules" | "target");
+                if !skipped && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    let below = if path.is_empty() { name } else { format!("{path}/{name}") };
+                    folders.push((entry.path(), below, depth + 1));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Where `agent`'s draft is.
+    pub fn locate_draft(&self, agent: &AgentId) -> Result<Located, Problem> {
+        let policy = self.draft_policy()?;
+        if let Some(base) = self.base_commit()? {
+            let tree = self.repository.commit(base)?.tree;
+            match self.repository.locate(tree, &policy, agent)? {
+                Ok(located) => return Ok(located),
+                Err(Misplaced::Unknown { .. }) => {}
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        let agents = self.draft_agents()?;
+        let same: Vec<_> = self.folders_on_disk(&policy)?.into_iter().filter(|located| located.agent == *agent).collect();
+        if let [first, second, ..] = &same[..] {
+            let fault = Misplaced::Twice { agent: agent.clone(), first: first.folder.clone(), second: second.folder.clone() };
+            return Err(fault.into());
+        }
+        if let Some(located) = agents.iter().find(|located| located.agent == *agent) {
+            return Ok(located.clone());
+        }
+        let near = nearest(agent.as_str(), agents.iter().map(|located| located.agent.as_str())).map(str::to_owned);
+        let place = "here: no folder of that name has an agent.toml, and pointsman.toml does not list it".to_owned();
+        Err(Misplaced::Unknown { agent: agent.clone(), place, nearest: near }.into())
+    }
+}

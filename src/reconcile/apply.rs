@@ -1,0 +1,239 @@
+//! Carrying out a plan: all objects first, then the refs, the ledger before what follows it.
+//!
+//! One attempt. Whatever is lost on the way is seen by the next pass, which decides anew.
+
+use std::collections::BTreeMap;
+
+use super::observe::View;
+use super::{Context, Key, Outcome, rebuild};
+use crate::domain::ledger::{AcceptedHead, KeyRecord, to_document};
+use crate::domain::record::{Move, Record};
+use crate::domain::{DeploymentId, EnvironmentName, ObjectId};
+use crate::plan::{Answer, EnvironmentCommit, Plan, Step};
+use crate::store::{Change, EntryMode, LedgerEdit, RefPlace, Repository, Result, TreeEdits, hold_path, root_commit};
+
+/// A branch while its commits are staged.
+struct Growing {
+    head: AcceptedHead,
+    tree: ObjectId,
+    time: jiff::Timestamp,
+    moved: bool,
+}
+
+/// Carries out `plan`, which was made for `view`.
+pub fn apply(
+    context: &Context<'_>,
+    view: &View<'_>,
+    plan: Plan,
+    key: Option<(&Key, serde_json::Value)>,
+) -> Result<Outcome> {
+    let repository = context.repository;
+    let mut applying = Applying {
+        context,
+        view,
+        repository,
+        edit: LedgerEdit::default(),
+        changes: Vec::new(),
+        growing: BTreeMap::new(),
+        deployment: None,
+        kept: Vec::new(),
+    };
+    let asked = matches!(plan.answer, Some(Answer::Moved { .. }));
+    for step in &plan.steps {
+        applying.step(step, asked)?;
+    }
+    if let Some((key, answer)) = key {
+        let record = KeyRecord { request: key.request, time: context.now, answer };
+        applying.edit.key(repository, &key.name, &record);
+    }
+    let heads = applying.finish()?;
+    let Applying { deployment, kept, .. } = applying;
+    Ok(Outcome { plan, heads, deployment, kept, policy_note: view.policy_note.clone(), ignored: view.ignored.clone() })
+}
+
+struct Applying<'a, 'r> {
+    context: &'a Context<'r>,
+    view: &'a View<'r>,
+    repository: &'r Repository,
+    edit: LedgerEdit,
+    changes: Vec<Change>,
+    growing: BTreeMap<EnvironmentName, Growing>,
+    deployment: Option<DeploymentId>,
+    kept: Vec<(crate::domain::VersionTag, String)>,
+}
+
+impl Applying<'_, '_> {
+    fn step(&mut self, step: &Step, asked: bool) -> Result<()> {
+        match step {
+            Step::CreateTag { tag, object } => {
+                self.changes.push(Change { place: RefPlace::Tag(tag.clone()), expected: None, new: *object });
+            }
+            Step::Accept { tag, accepted } => {
+                self.edit.accept(tag, accepted.entry, accepted.record.commit);
+                if let Some((name, request)) = accepted.key {
+                    // Any controller finishes the answer of a publish from the tag alone.
+                    let answer = serde_json::to_value(&accepted.record).expect("a version record is plain JSON");
+                    self.edit.key(self.repository, &name, &KeyRecord { request, time: accepted.record.time, answer });
+                }
+            }
+            Step::Reject { tag, rejection } => self.edit.reject(self.repository, tag, rejection),
+            Step::Forget { tag } => self.edit.forget_rejection(tag),
+            Step::Mark { agent, marks, line } => self.edit.marks(self.repository, agent, marks, line.clone()),
+            Step::RestoreTag { tag, astray } => {
+                if !self.repository.has(astray.right) {
+                    let raw = self.repository.blob(astray.raw)?;
+                    self.repository.stage_raw_tag(&raw);
+                }
+                if let Some(found) = astray.found {
+                    let kept = self.view.world.keep_foreign(self.repository, tag, found)?;
+                    self.kept.push((tag.clone(), kept));
+                }
+                let place = RefPlace::Tag(tag.clone());
+                self.changes.push(Change { place, expected: astray.found, new: astray.right });
+            }
+            Step::Begin { environment, carries_on } => self.begin(environment, carries_on.as_ref())?,
+            Step::Follow { environment } => {
+                self.grow(environment)?;
+            }
+            Step::Commit(commit) => self.commit(commit, asked)?,
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, name: &EnvironmentName, carries_on: Option<&(EnvironmentName, AcceptedHead)>) -> Result<()> {
+        let growing = match carries_on {
+            Some((old, head)) => {
+                self.edit.drop_head(old);
+                let commit = self.repository.commit(head.head)?;
+                Growing { head: head.clone(), tree: commit.tree, time: commit.time, moved: true }
+            }
+            None => Growing {
+                head: AcceptedHead { head: root_commit(self.repository), height: 1, rolled_back: BTreeMap::new() },
+                tree: crate::store::environment_root(self.repository),
+                time: jiff::Timestamp::UNIX_EPOCH,
+                moved: true,
+            },
+        };
+        self.growing.insert(name.clone(), growing);
+        Ok(())
+    }
+
+    /// The branch of `name` as it stands in this plan.
+    fn grow(&mut self, name: &EnvironmentName) -> Result<&mut Growing> {
+        if !self.growing.contains_key(name) {
+            let environment = self.view.observed.environments.iter().find(|environment| environment.name == *name);
+            let head = environment.and_then(|environment| environment.head.clone());
+            let head = head.expect("the plan begins an environment before it moves anything in it");
+            let commit = self.repository.commit(head.head)?;
+            let growing = Growing { head, tree: commit.tree, time: commit.time, moved: false };
+            self.growing.insert(name.clone(), growing);
+        }
+        Ok(self.growing.get_mut(name).expect("just inserted"))
+    }
+
+    fn commit(&mut self, planned: &EnvironmentCommit, asked: bool) -> Result<()> {
+        let Applying { repository, context, .. } = *self;
+        let deployment = DeploymentId::new(context.now);
+        let mut edits = TreeEdits::default();
+        for made in &planned.moves {
+            let path = format!("agents/{}", made.agent);
+            match (made.entry, made.to) {
+                (Some(entry), Some(_)) => edits.put(&path, EntryMode::Tree, entry),
+                // A hold on what is not served moves nothing.
+                _ if made.from.is_none() && made.to.is_none() && !planned.holds.is_empty() => {}
+                _ => edits.remove(&path),
+            }
+        }
+        for (agent, hold) in &planned.holds {
+            match hold {
+                Some(hold) => edits.put(&hold_path(agent), EntryMode::Blob, repository.stage_blob(&to_document(hold))),
+                None => edits.remove(&hold_path(agent)),
+            }
+        }
+        if let Some(routes) = &planned.routes {
+            match routes {
+                Some(bytes) => edits.put("routes.json", EntryMode::Blob, repository.stage_blob(bytes)),
+                None => edits.remove("routes.json"),
+            }
+        }
+        let actor = planned.actor.clone().unwrap_or_else(|| context.committer.clone());
+        let record = Record {
+            subject: planned.subject.clone(),
+            text: planned.text.clone(),
+            action: planned.action,
+            environment: planned.environment.clone(),
+            actor: actor.to_string(),
+            cause: planned.cause,
+            moves: planned
+                .moves
+                .iter()
+                .map(|made| Move { agent: made.agent.clone(), from: made.from, to: made.to, deployment })
+                .collect(),
+        };
+        let growing = self.grow(&planned.environment)?;
+        // Times rise along the line, or `git log --until` would answer wrongly after a clock was set back.
+        let time = context.now.max(growing.time);
+        let tree = repository.edit_tree(Some(growing.tree), &edits)?;
+        let mut parents = vec![growing.head.head];
+        parents.extend(planned.beside);
+        let head = repository.stage_commit(tree, &parents, &actor, time, &record.message());
+        growing.head.head = head;
+        growing.head.height += 1;
+        rebuild::fold(&mut growing.head.rolled_back, &record);
+        (growing.tree, growing.time, growing.moved) = (tree, time, true);
+        let head = growing.head.clone();
+        self.edit.head(repository, &planned.environment, &head, &record.subject);
+        if let Some(beside) = planned.beside {
+            self.edit.keep(beside);
+        }
+        if asked && planned.actor.is_some() && planned.beside.is_none() {
+            self.deployment = Some(deployment);
+        }
+        Ok(())
+    }
+
+    /// Writes everything and moves the refs. Returns the new accepted heads.
+    fn finish(&mut self) -> Result<Vec<(EnvironmentName, ObjectId)>> {
+        let repository = self.repository;
+        let mut heads = Vec::new();
+        for (name, growing) in &self.growing {
+            if growing.moved {
+                self.edit.head(repository, name, &growing.head, &format!("Begin {name}"));
+                heads.push((name.clone(), growing.head.head));
+            }
+            let expected = self.view.tips.get(name).copied().flatten();
+            if expected != Some(growing.head.head) {
+                let place = RefPlace::Environment(name.clone());
+                self.changes.push(Change { place, expected, new: growing.head.head });
+            }
+        }
+        if let Some(rebuilt) = &self.view.rebuilt {
+            rebuilt.parents.iter().for_each(|parent| self.edit.keep(*parent));
+        }
+        let ledger = if self.edit.is_empty() && self.view.rebuilt.is_none() {
+            self.view.ledger.tip()
+        } else {
+            Some(self.edit.commit(&self.view.ledger, &self.context.committer, self.context.now)?)
+        };
+        if let Some(new) = ledger
+            && self.view.ledger_ref != Some(new)
+        {
+            self.changes.push(Change { place: RefPlace::Ledger, expected: self.view.ledger_ref, new });
+        }
+        if self.changes.is_empty() {
+            repository.drop_staged();
+            return Ok(heads);
+        }
+        repository.flush()?;
+        crash_point("objects written");
+        self.view.world.commit(repository, &self.changes)?;
+        Ok(heads)
+    }
+}
+
+/// Stops the process here if the environment says so: how the tests enumerate crash points.
+pub fn crash_point(name: &str) {
+    if cfg!(debug_assertions) && std::env::var("POINTSMAN_CRASH_AT").is_ok_and(|at| at == name) {
+        std::process::abort();
+    }
+}

@@ -1,0 +1,92 @@
+//! One pass of the loop: observe, plan, apply. The same code runs under a command, in `reconcile --once` and in the
+//! daemon.
+
+mod apply;
+mod history;
+mod judge;
+mod observe;
+mod pass;
+mod proof;
+mod rebuild;
+
+use crate::domain::{Digest, Identity, ObjectId, VersionTag};
+use crate::plan::{Plan, Request};
+use crate::store::{Repository, Scope};
+
+pub use apply::crash_point;
+pub use judge::{Judged, judge};
+pub use observe::{Memory, View, look};
+pub use pass::{Decided, dry_run, run};
+pub use proof::disproof;
+pub use rebuild::{fold, is_ours};
+
+/// Who runs a pass, when, and on what.
+pub struct Context<'r> {
+    /// The repository.
+    pub repository: &'r Repository,
+    /// Whether the remote is left alone.
+    pub local: bool,
+    /// The present moment; a parameter, so that nothing depends on the day of the week.
+    pub now: jiff::Timestamp,
+    /// Who is written into commits that nobody asked for by name.
+    pub committer: Identity,
+}
+
+/// What a pass is asked to do beside what policy wants.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Which agents are looked at.
+    pub scope: Scope,
+    /// A verb.
+    pub request: Option<Request>,
+    /// A version to make.
+    pub publish: Option<NewVersion>,
+    /// An idempotency key.
+    pub key: Option<Key>,
+}
+
+impl Order {
+    /// Nothing but what policy wants, for `scope`.
+    pub fn look_at(scope: Scope) -> Self {
+        Order { scope, request: None, publish: None, key: None }
+    }
+}
+
+/// A version that is to be made of a commit.
+#[derive(Clone, Debug)]
+pub struct NewVersion {
+    /// The agent.
+    pub agent: crate::domain::AgentId,
+    /// The commit to tag.
+    pub commit: ObjectId,
+    /// Who publishes.
+    pub tagger: Identity,
+    /// The tag's message: note, then trailers.
+    pub message: String,
+}
+
+/// An idempotency key with the digest of its request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// sha256 of scope, verb and key.
+    pub name: Digest,
+    /// Digest of the request.
+    pub request: Digest,
+}
+
+/// What a pass did.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What was decided.
+    pub plan: Plan,
+    /// Accepted heads that the pass made, newest per environment.
+    pub heads: Vec<(crate::domain::EnvironmentName, ObjectId)>,
+    /// The deployment of the request, if it moved something.
+    pub deployment: Option<crate::domain::DeploymentId>,
+    /// Foreign objects that were found in place of accepted tags, and the refs that keep them.
+    pub kept: Vec<(VersionTag, String)>,
+    /// What is wrong with the policy, if anything.
+    pub policy_note: Option<String>,
+    /// Tags that look like versions but are none, with the reason; they are not remembered in the ledger.
+    pub ignored: Vec<(String, String)>,
+}

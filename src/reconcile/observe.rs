@@ -1,0 +1,545 @@
+//! Looking: refs, ledger, policy, tags and environment branches, for the agents that a pass is about.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::judge::{Judged, judge};
+use super::{Context, NewVersion, Order, rebuild};
+use crate::compile::COMPILER;
+use crate::domain::ledger::AcceptedHead;
+use crate::domain::version::FARTHEST_AHEAD;
+use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionNumber, VersionTag};
+use crate::plan::{
+    AstrayTag, Candidate, EnvironmentTip, KnownVersion, Observed, ObservedAgent, ObservedEnvironment, Proposal,
+    ProposedChange, Served, Verdict,
+};
+use crate::policy::{Policy, PublishOn};
+use crate::store::{
+    EnvironmentTree, Ledger, RefPlace, Repository, Result, SEEN_LEDGER, Scope, Tip, World, root_commit,
+};
+
+/// What a daemon keeps between passes: facts about immutable objects, found again by their ids.
+#[derive(Default)]
+pub struct Memory {
+    /// Right tag object per version entry.
+    tags: BTreeMap<ObjectId, (ObjectId, ObjectId)>,
+    /// Tags that are none of ours, by name and object.
+    not_ours: BTreeMap<(String, ObjectId), String>,
+}
+
+/// What was seen, with what applying a plan needs beside it.
+pub struct View<'r> {
+    /// Where refs are.
+    pub world: World,
+    /// The ledger to build on.
+    pub ledger: Ledger<'r>,
+    /// What the ledger's ref points at; differs from the ledger's tip where the branch was lost.
+    pub ledger_ref: Option<ObjectId>,
+    /// Entries and heads that were found again because the ledger is lost.
+    pub rebuilt: Option<rebuild::Rebuilt>,
+    /// The branches' tips.
+    pub tips: BTreeMap<EnvironmentName, Option<ObjectId>>,
+    /// The default branch's tip.
+    pub default_tip: Option<ObjectId>,
+    /// What is wrong with the policy, if anything.
+    pub policy_note: Option<String>,
+    /// Tags that look like versions but are none.
+    pub ignored: Vec<(String, String)>,
+    /// The planner's input.
+    pub observed: Observed,
+}
+
+/// Looks at the world for `order`.
+pub fn look<'r>(context: &Context<'r>, order: &Order, memory: &mut Memory) -> Result<View<'r>> {
+    let repository = context.repository;
+    let mut world = World::of(repository, context.local);
+    world.refresh(repository, &order.scope)?;
+    let (_, default_tip) = world.default_branch(repository)?;
+    let (policy, policy_note) = match default_tip {
+        Some(tip) => repository.policy(tip)?,
+        None => (Policy::default(), None),
+    };
+    if policy.branch_prefix != world.branch_prefix {
+        world.branch_prefix.clone_from(&policy.branch_prefix);
+        world.refresh(repository, &order.scope)?;
+    }
+    if world.seed_remote(repository)? {
+        tracing::info!("gave the remote the ledger and environments of this clone");
+    }
+    world.check(repository)?;
+
+    let ledger_ref = world.read(repository, &RefPlace::Ledger)?;
+    let mut rebuilt = None;
+    let ledger = match ledger_ref {
+        Some(tip) => {
+            rebuild::must_be_ours(repository, tip)?;
+            Ledger::at(repository, Some(tip))?
+        }
+        // A lost ledger that was seen here before is put back; nothing needs to be found out again.
+        None => match repository.read_ref(SEEN_LEDGER)? {
+            Some(seen) => Ledger::at(repository, Some(seen))?,
+            None => {
+                rebuilt = rebuild::rebuild(repository, &world, &policy)?;
+                match &rebuilt {
+                    Some(found) => Ledger::at_root(repository, found.root),
+                    None => Ledger::at(repository, None)?,
+                }
+            }
+        },
+    };
+
+    let mut looking = Looking::new(repository, &world, ledger, memory, &order.scope)?;
+    let agents = looking.agents(&order.scope)?;
+    let mut candidates = looking.candidates(&agents)?;
+    if let Some(new) = &order.publish {
+        candidates.push(looking.new_version(new, &agents, &candidates, context)?);
+    }
+    let mut waits = Vec::new();
+    if policy.publish_on == PublishOn::Merge
+        && order.publish.is_none()
+        && let Some(tip) = default_tip
+    {
+        let merged = looking.merged_versions(tip, &order.scope, &agents, &candidates, context, &mut waits)?;
+        candidates.extend(merged);
+    }
+    let mut agents = agents;
+    for candidate in &candidates {
+        agents.entry(candidate.tag.agent.clone()).or_default();
+    }
+    let ignored = std::mem::take(&mut looking.ignored);
+    let mut observed = Observed { policy, environments: Vec::new(), agents, candidates, waits };
+    let (environments, tips) = environments(repository, &world, &ledger, &observed)?;
+    observed.environments = environments;
+    // Proposals may touch agents outside the scope, whose versions are then needed too.
+    let touched: BTreeSet<AgentId> = observed.environments.iter().flat_map(proposed_agents).collect();
+    let missing: BTreeSet<_> = touched.into_iter().filter(|agent| !observed.agents.contains_key(agent)).collect();
+    if !missing.is_empty() {
+        let scope = Scope::Agents(missing);
+        let more = Looking::new(repository, &world, ledger, memory, &scope)?.agents(&scope)?;
+        observed.agents.extend(more);
+        observed.environments = environments_again(repository, &world, &ledger, &observed)?;
+    }
+    Ok(View { world, ledger, ledger_ref, rebuilt, tips, default_tip, policy_note, ignored, observed })
+}
+
+fn environments_again(
+    repository: &Repository,
+    world: &World,
+    ledger: &Ledger<'_>,
+    observed: &Observed,
+) -> Result<Vec<ObservedEnvironment>> {
+    environments(repository, world, ledger, observed).map(|(environments, _)| environments)
+}
+
+fn proposed_agents(environment: &ObservedEnvironment) -> Vec<AgentId> {
+    match &environment.tip {
+        EnvironmentTip::Proposal(proposal) => {
+            proposal.changes.iter().filter_map(|change| change.agent.clone().ok()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+struct Looking<'r, 'a> {
+    repository: &'r Repository,
+    ledger: Ledger<'r>,
+    memory: &'a mut Memory,
+    /// Tags of the agents that are looked at, by name.
+    tags: BTreeMap<String, ObjectId>,
+    ignored: Vec<(String, String)>,
+}
+
+impl<'r, 'a> Looking<'r, 'a> {
+    fn new(
+        repository: &'r Repository,
+        world: &World,
+        ledger: Ledger<'r>,
+        memory: &'a mut Memory,
+        scope: &Scope,
+    ) -> Result<Self> {
+        let tags = match scope {
+            Scope::All => world.all_tags(repository)?,
+            Scope::Agents(agents) => {
+                let mut tags = BTreeMap::new();
+                for agent in agents {
+                    tags.extend(world.tags_of(repository, agent)?);
+                }
+                tags
+            }
+        };
+        Ok(Looking { repository, ledger, memory, tags, ignored: Vec::new() })
+    }
+
+    fn agents(&mut self, scope: &Scope) -> Result<BTreeMap<AgentId, ObservedAgent>> {
+        let trees = match scope {
+            Scope::All => self.ledger.agents()?,
+            Scope::Agents(agents) => {
+                let mut trees = BTreeMap::new();
+                for agent in agents {
+                    if let Some(tree) = self.ledger.agent_tree(agent)? {
+                        trees.insert(agent.clone(), tree);
+                    }
+                }
+                trees
+            }
+        };
+        let mut agents = BTreeMap::new();
+        for (agent, tree) in trees {
+            let marks = self.ledger.marks(&agent)?;
+            let rejections = self.ledger.rejections(&agent)?;
+            let versions = self.ledger.versions_in(tree)?;
+            let known = versions.iter().map(|(number, entry)| {
+                let revoked = marks
+                    .versions
+                    .get(&crate::domain::ledger::VersionNumberKey(*number))
+                    .is_some_and(|mark| mark.revoked.is_some());
+                (*number, KnownVersion { entry: *entry, revoked })
+            });
+            let versions = known.collect();
+            agents.insert(agent, ObservedAgent { versions, marks, rejections, astray: BTreeMap::new() });
+        }
+        for (agent, state) in &mut agents {
+            for (number, known) in &state.versions {
+                let (right, raw) = self.right_tag(known.entry)?;
+                let name = format!("{agent}/{number}");
+                let found = self.tags.get(&name).copied();
+                if found != Some(right) {
+                    state.astray.insert(*number, AstrayTag { right, found, raw });
+                }
+            }
+        }
+        Ok(agents)
+    }
+
+    /// The tag object that an entry names, and the blob that holds its bytes.
+    fn right_tag(&mut self, entry: ObjectId) -> Result<(ObjectId, ObjectId)> {
+        if let Some(known) = self.memory.tags.get(&entry) {
+            return Ok(*known);
+        }
+        let read = self.repository.read_entry(entry)?;
+        let right = Repository::tag_id(&self.repository.blob(read.tag)?);
+        self.memory.tags.insert(entry, (right, read.tag));
+        Ok((right, read.tag))
+    }
+
+    /// Tags that the ledger does not know, judged, and refusals whose tag is gone.
+    fn candidates(&mut self, agents: &BTreeMap<AgentId, ObservedAgent>) -> Result<Vec<Candidate>> {
+        let mut candidates = Vec::new();
+        let mut fresh: Vec<(VersionTag, ObjectId)> = Vec::new();
+        for (name, object) in &self.tags {
+            let tag: VersionTag = match name.parse() {
+                Ok(tag) => tag,
+                Err(_) => {
+                    let of_agent = name.rsplit_once('/').and_then(|(agent, _)| agent.parse::<AgentId>().ok());
+                    if of_agent.is_some_and(|agent| agents.contains_key(&agent)) {
+                        let reason = format!(
+                            "`{name}` is not the name of a version: write `v` and a number without leading zeros"
+                        );
+                        self.ignored.push((name.clone(), reason));
+                    }
+                    continue;
+                }
+            };
+            let state = agents.get(&tag.agent);
+            if state.is_some_and(|state| state.versions.contains_key(&tag.number)) {
+                continue;
+            }
+            let judged_before = state.and_then(|state| state.rejections.get(&tag.number));
+            if judged_before.is_some_and(|before| before.object == *object && before.compiler == COMPILER) {
+                continue;
+            }
+            if let Some(reason) = self.memory.not_ours.get(&(name.clone(), *object)) {
+                self.ignored.push((name.clone(), reason.clone()));
+                continue;
+            }
+            fresh.push((tag, *object));
+        }
+        fresh.sort();
+        // Ids accepted on the way: two new ones may collide with each other.
+        let mut ids: Vec<AgentId> = Vec::new();
+        let mut newest: BTreeMap<AgentId, VersionNumber> = BTreeMap::new();
+        for (tag, object) in fresh {
+            let known = agents.get(&tag.agent).and_then(|state| state.versions.keys().next_back().copied());
+            let highest = newest.get(&tag.agent).copied().max(known);
+            let collision = self.collision(&tag.agent, &ids)?;
+            match judge(self.repository, &tag, object, highest, collision.as_ref())? {
+                Judged::NotOurs(reason) => {
+                    self.memory.not_ours.insert((tag.to_string(), object), reason.clone());
+                    self.ignored.push((tag.to_string(), reason));
+                }
+                Judged::Verdict(verdict) => {
+                    if matches!(verdict, Verdict::Accept(_)) {
+                        newest.insert(tag.agent.clone(), tag.number);
+                        ids.push(tag.agent.clone());
+                    }
+                    candidates.push(Candidate { tag, object, create: false, verdict });
+                }
+            }
+        }
+        for (agent, state) in agents {
+            for (number, rejection) in &state.rejections {
+                let tag = VersionTag { agent: agent.clone(), number: *number };
+                if !self.tags.contains_key(&tag.to_string()) {
+                    let object = rejection.object;
+                    candidates.push(Candidate { tag, object, create: false, verdict: Verdict::Gone });
+                }
+            }
+        }
+        Ok(candidates)
+    }
+
+    /// The number after the highest among tags, entries and refusals.
+    fn next_number(
+        &self,
+        agent: &AgentId,
+        agents: &BTreeMap<AgentId, ObservedAgent>,
+        candidates: &[Candidate],
+    ) -> VersionNumber {
+        let state = agents.get(agent);
+        let accepted = state.and_then(|state| state.versions.keys().next_back().copied());
+        let pending = candidates
+            .iter()
+            .filter(|candidate| candidate.tag.agent == *agent && matches!(candidate.verdict, Verdict::Accept(_)))
+            .map(|candidate| candidate.tag.number)
+            .max();
+        let known = accepted.max(pending);
+        // What is too far ahead is refused and takes no number, or one slip would burn a thousand.
+        let farthest = known.map_or(0, VersionNumber::get).saturating_add(FARTHEST_AHEAD);
+        let refused = state.into_iter().flat_map(|state| state.rejections.keys().copied());
+        let prefix = format!("{agent}/");
+        let names =
+            self.tags.range(prefix.clone()..).map(|(name, _)| name).take_while(|name| name.starts_with(&prefix));
+        let tagged = names.filter_map(|name| name.parse::<VersionTag>().ok()).map(|tag| tag.number);
+        let taken = refused.chain(tagged).filter(|number| number.get() <= farthest).max();
+        known.max(taken).map_or(VersionNumber::FIRST, VersionNumber::next)
+    }
+
+    /// An agent whose id begins `agent`'s or the other way round.
+    fn collision(&self, agent: &AgentId, accepted: &[AgentId]) -> Result<Option<AgentId>> {
+        match accepted.iter().find(|other| other.collides_with(agent)) {
+            Some(other) => Ok(Some(other.clone())),
+            None => self.ledger.collision(agent),
+        }
+    }
+
+    fn new_version(
+        &mut self,
+        new: &NewVersion,
+        agents: &BTreeMap<AgentId, ObservedAgent>,
+        candidates: &[Candidate],
+        context: &Context<'_>,
+    ) -> Result<Candidate> {
+        let number = self.next_number(&new.agent, agents, candidates);
+        let tag = VersionTag { agent: new.agent.clone(), number };
+        let object = self.repository.stage_tag(&tag.to_string(), new.commit, &new.tagger, context.now, &new.message);
+        // The judge reads the tag as it reads any other, from the repository.
+        self.repository.flush()?;
+        let collision = self.collision(&new.agent, &[])?;
+        let highest = agents.get(&new.agent).and_then(|state| state.versions.keys().next_back().copied());
+        let verdict = match judge(self.repository, &tag, object, highest, collision.as_ref())? {
+            Judged::Verdict(verdict) => verdict,
+            Judged::NotOurs(reason) => Verdict::Refuse(crate::domain::ledger::Rejection {
+                object,
+                code: "misplaced".to_owned(),
+                reason,
+                compiler: COMPILER.to_owned(),
+            }),
+        };
+        Ok(Candidate { tag, object, create: true, verdict })
+    }
+
+    /// With `publish.on = "merge"`: versions of what the default branch holds and no version does.
+    fn merged_versions(
+        &mut self,
+        tip: ObjectId,
+        scope: &Scope,
+        agents: &BTreeMap<AgentId, ObservedAgent>,
+        candidates: &[Candidate],
+        context: &Context<'_>,
+        waits: &mut Vec<crate::plan::Wait>,
+    ) -> Result<Vec<Candidate>> {
+        let commit = self.repository.commit(tip)?;
+        let policy = match self.repository.policy_text(tip)?.map(|text| Policy::parse(&text)) {
+            Some(Ok(policy)) => policy,
+            _ => return Ok(Vec::new()),
+        };
+        let (located, _) = self.repository.discover(commit.tree, &policy)?;
+        let mut made = Vec::new();
+        for located in located.values().filter(|located| scope.covers(&located.agent)) {
+            let agent = &located.agent;
+            // A tag that waits to be judged speaks for itself first.
+            if candidates.iter().any(|candidate| candidate.tag.agent == *agent) {
+                continue;
+            }
+            let Some(content) = self.repository.content(commit.tree, located)? else { continue };
+            let newest = agents.get(agent).and_then(|state| state.versions.values().next_back());
+            if let Some(newest) = newest
+                && self.repository.read_entry(newest.entry)?.content == content
+            {
+                continue;
+            }
+            let subject = commit.message.lines().next().unwrap_or_default();
+            let mut message = crate::domain::record::one_line(subject);
+            message.push('\n');
+            let new = NewVersion { agent: agent.clone(), commit: tip, tagger: context.committer.clone(), message };
+            let candidate = self.new_version(&new, agents, candidates, context)?;
+            if let Verdict::Refuse(rejection) = &candidate.verdict
+                && let Some(first) = policy.environments.first()
+            {
+                waits.push(crate::plan::Wait {
+                    environment: first.name.clone(),
+                    agent: Some(agent.clone()),
+                    version: None,
+                    code: "merge_refused",
+                    reason: format!("{agent} on the default branch cannot be published: {}", rejection.reason),
+                    until: None,
+                });
+            }
+            made.push(candidate);
+        }
+        Ok(made)
+    }
+}
+
+fn environments(
+    repository: &Repository,
+    world: &World,
+    ledger: &Ledger<'_>,
+    observed: &Observed,
+) -> Result<(Vec<ObservedEnvironment>, BTreeMap<EnvironmentName, Option<ObjectId>>)> {
+    let mut heads = ledger.heads()?;
+    let mut all = Vec::new();
+    let mut tips = BTreeMap::new();
+    for policy in &observed.policy.environments {
+        let head = heads.remove(&policy.name);
+        let renamed = match (&head, &policy.renamed_from) {
+            (None, Some(old)) if observed.policy.environment(old).is_none() => {
+                heads.remove(old).map(|head| (old.clone(), head))
+            }
+            _ => None,
+        };
+        let tip = world.read(repository, &RefPlace::Environment(policy.name.clone()))?;
+        tips.insert(policy.name.clone(), tip);
+        all.push(environment(repository, observed, policy.name.clone(), true, head, renamed, tip)?);
+    }
+    for (name, head) in heads {
+        let tip = world.read(repository, &RefPlace::Environment(name.clone()))?;
+        tips.insert(name.clone(), tip);
+        all.push(environment(repository, observed, name, false, Some(head), None, tip)?);
+    }
+    Ok((all, tips))
+}
+
+fn environment(
+    repository: &Repository,
+    observed: &Observed,
+    name: EnvironmentName,
+    named: bool,
+    head: Option<AcceptedHead>,
+    renamed: Option<(EnvironmentName, AcceptedHead)>,
+    tip: Option<ObjectId>,
+) -> Result<ObservedEnvironment> {
+    let base = head.as_ref().or(renamed.as_ref().map(|(_, head)| head)).map(|head| head.head);
+    let tip = match (&head, tip) {
+        (Some(head), tip) => match repository.tip(head.head, tip)? {
+            Tip::Accepted => EnvironmentTip::Accepted,
+            Tip::Behind(_) => EnvironmentTip::Behind,
+            Tip::Proposal(tip) => {
+                let base = repository.commit(head.head)?.tree;
+                EnvironmentTip::Proposal(proposal(repository, observed, base, tip)?)
+            }
+            Tip::Rewritten(tip) => EnvironmentTip::Rewritten(tip),
+        },
+        (None, None) => EnvironmentTip::Behind,
+        // No accepted head: a branch is ours only if it grew from our root.
+        (None, Some(tip)) if tip == root_commit(repository) => EnvironmentTip::Behind,
+        (None, Some(tip)) if base.is_some_and(|base| base == tip) => EnvironmentTip::Behind,
+        (None, Some(tip)) if rebuild::is_ours(repository, tip)? => EnvironmentTip::Rewritten(tip),
+        (None, Some(tip)) => EnvironmentTip::Foreign(tip),
+    };
+    let mut serves = BTreeMap::new();
+    let mut holds = BTreeMap::new();
+    let mut routes = None;
+    if let Some(base) = base {
+        let tree = EnvironmentTree::new(repository, repository.commit(base)?.tree);
+        let few = observed.agents.len() <= 8;
+        let served = if few {
+            let mut served = BTreeMap::new();
+            for agent in observed.agents.keys() {
+                if let Some(id) = tree.serves(agent)? {
+                    served.insert(agent.clone(), id);
+                }
+            }
+            served
+        } else {
+            tree.serves_among(&observed.agents.keys().cloned().collect())?
+        };
+        for (agent, id) in served {
+            let served = served_version(observed, &agent, id);
+            serves.insert(agent, served);
+        }
+        if few {
+            for agent in observed.agents.keys() {
+                if let Some(hold) = tree.hold(agent)? {
+                    holds.insert(agent.clone(), hold);
+                }
+            }
+        } else {
+            holds = tree.holds()?;
+        }
+        routes = tree.routes()?.map(|blob| repository.blob(blob)).transpose()?;
+    }
+    Ok(ObservedEnvironment { name, named, head, renamed, tip, serves, holds, routes })
+}
+
+fn served_version(observed: &Observed, agent: &AgentId, tree: ObjectId) -> Served {
+    let versions = observed.agents.get(agent).into_iter().flat_map(|state| &state.versions);
+    let number = versions.rev().find(|(_, known)| known.entry == tree).map(|(number, _)| *number);
+    number.map_or(Served::Unknown(tree), Served::Version)
+}
+
+/// What `tip` changes below `agents/`, seen from the accepted tree `base`.
+fn proposal(repository: &Repository, observed: &Observed, base: ObjectId, tip: ObjectId) -> Result<Proposal> {
+    let commit = repository.commit(tip)?;
+    let before = served_everywhere(repository, base)?;
+    let after = served_everywhere(repository, commit.tree)?;
+    let paths: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let mut changes = Vec::new();
+    for path in paths {
+        if before.get(path) == after.get(path) {
+            continue;
+        }
+        let agent = path.parse::<AgentId>().map_err(|_| path.clone());
+        let to = after.get(path).map(|tree| match &agent {
+            Ok(agent) => served_version(observed, agent, *tree),
+            Err(_) => Served::Unknown(*tree),
+        });
+        changes.push(ProposedChange { agent, to });
+    }
+    let subject = crate::domain::record::one_line(commit.message.lines().next().unwrap_or_default());
+    Ok(Proposal { tip, author: commit.author, subject, changes })
+}
+
+/// Every tree below `agents/` that looks like an entry, by path: it has a `version.json`. Other leaves count under
+/// their own path, so that nothing foreign is overlooked.
+fn served_everywhere(repository: &Repository, root: ObjectId) -> Result<BTreeMap<String, ObjectId>> {
+    let mut found = BTreeMap::new();
+    let mut folders: Vec<_> =
+        repository.tree_at(root, "agents")?.map(|tree| (String::new(), tree)).into_iter().collect();
+    while let Some((path, tree)) = folders.pop() {
+        let entries = repository.tree(tree)?;
+        if !path.is_empty() && entries.get("version.json").is_some() {
+            found.insert(path, tree);
+            continue;
+        }
+        for entry in entries.entries() {
+            let name = String::from_utf8_lossy(&entry.name);
+            let below = if path.is_empty() { name.into_owned() } else { format!("{path}/{name}") };
+            if entry.mode == crate::store::EntryMode::Tree && below.matches('/').count() < 12 {
+                folders.push((below, entry.id));
+            } else {
+                found.insert(below, entry.id);
+            }
+        }
+    }
+    Ok(found)
+}

@@ -240,9 +240,12 @@ impl<'a> Reader<'a, '_> {
             return None;
         }
         let mut node = document.roots.pop()?;
-        // Editors look for the schema of a JSON file in the file.
-        if let Value::Object(entries) = &mut node.value {
-            entries.retain(|entry| entry.key != "$schema");
+        match &mut node.value {
+            // Editors look for the schema of a JSON file in the file.
+            Value::Object(entries) => entries.retain(|entry| entry.key != "$schema"),
+            // A YAML file of nothing but comments.
+            Value::Null => node.value = Value::Object(Vec::new()),
+            _ => {}
         }
         let value = self.typed(text, &node)?;
         Some(Read { name, path: self.shown.clone(), text, node, value })

@@ -202,7 +202,9 @@ mod tests {
             println!("skipped: there are no agents in {}; set POINTSMAN_CORPUS to their folder", corpus.display());
             return;
         };
+        let mut seen = 0;
         for folder in agents.map(|agent| agent.unwrap().path().join("files")).filter(|folder| folder.is_dir()) {
+            seen += 1;
             let files = files_below(&folder);
             let source = Source {
                 agent: "agent".parse().unwrap(),
@@ -221,5 +223,6 @@ mod tests {
                 println!("{}: {} {:?} {}", folder.display(), finding.path, finding.place, finding.message);
             }
         }
+        assert!(seen > 0, "{} holds no agents", corpus.display());
     }
 }

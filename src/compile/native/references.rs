@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::explain::MOST;
-use super::read::Step::{Item, Key};
-use super::read::{Folder, Read, Step};
+use super::folder::Step::{Item, Key};
+use super::folder::{Folder, Read, Step};
 use super::section::{GuardrailKind, LanguagePolicy, Request, Skill, Workflow};
 use crate::compile::{Finding, Severity};
 use crate::domain::nearest::nearest;

@@ -1,4 +1,5 @@
 //! Pointsman: GitOps for AI voice and chat agents.
 
+pub mod compare;
 pub mod compile;
 pub mod domain;

@@ -10,7 +10,7 @@ pub mod fields;
 pub mod files;
 pub mod lines;
 mod lists;
-mod path;
+pub(crate) mod path;
 pub mod readable;
 pub mod unified;
 pub mod words;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// One step of the way from the root to a field.
 #[derive(Clone, Copy)]
-pub(super) enum Step<'a> {
+pub(crate) enum Step<'a> {
     /// The root.
     Root,
     /// A key of an object.
@@ -26,7 +26,7 @@ pub(super) enum Step<'a> {
 
 /// A field's place: its last step and where that starts from.
 #[derive(Clone, Copy)]
-pub(super) struct Path<'a> {
+pub(crate) struct Path<'a> {
     parent: Option<&'a Path<'a>>,
     step: Step<'a>,
 }
@@ -38,14 +38,14 @@ const LONGEST_KEY: usize = 120;
 const ASPECTS: [&str; 5] = ["order", "formatting", "format", "digest", "text"];
 
 impl<'a> Path<'a> {
-    pub(super) const ROOT: Path<'static> = Path { parent: None, step: Step::Root };
+    pub(crate) const ROOT: Path<'static> = Path { parent: None, step: Step::Root };
 
-    pub(super) fn then(&'a self, step: Step<'a>) -> Path<'a> {
+    pub(crate) fn then(&'a self, step: Step<'a>) -> Path<'a> {
         Path { parent: Some(self), step }
     }
 
     /// The path as text.
-    pub(super) fn show(&self) -> String {
+    pub(crate) fn show(&self) -> String {
         let mut steps = Vec::new();
         let mut at = Some(self);
         while let Some(path) = at {

@@ -3,4 +3,5 @@
 pub mod compare;
 pub mod compile;
 pub mod domain;
+pub mod present;
 pub mod report;

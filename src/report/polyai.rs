@@ -11,8 +11,8 @@ use super::{scan, web_address};
 
 /// Reads the facts of a frozen PolyAI project.
 pub(super) fn facts(config: &Value) -> Facts {
-    let mut facts = Facts::default();
-    facts.name = content(config, "project.yaml").and_then(|project| text(project, "name")).map(str::to_owned);
+    let own_name = content(config, "project.yaml").and_then(|project| text(project, "name")).map(str::to_owned);
+    let mut facts = Facts { name: own_name, ..Facts::default() };
     channels(config, &mut facts);
     persona(config, &mut facts);
     safety(config, &mut facts);

@@ -65,21 +65,39 @@ pub(super) fn sign(kind: ChangeKind) -> &'static str {
     }
 }
 
-/// The table of changed fields.
+/// The table of changed fields. Fields of one file stand together under its name, or the name would fill the table.
 fn fields(comparison: &Comparison, style: &Style) -> String {
-    let rows: Vec<Vec<String>> = comparison
-        .changes
-        .iter()
-        .map(|change| {
-            let after = word_count(change).unwrap_or_else(|| short(change.after.as_ref()));
-            vec![sign(change.kind).to_owned(), escape(&change.field), short(change.before.as_ref()), after]
-        })
-        .collect();
-    let mut text = table(&["", "field", "before", "after"], &rows, style);
+    let mut text = String::new();
+    for group in comparison.changes.chunk_by(|one, next| in_file(&one.field).0 == in_file(&next.field).0) {
+        let file = group.first().map_or("", |change| in_file(&change.field).0);
+        if !file.is_empty() {
+            text.push_str(&format!("{}\n", escape(file)));
+        }
+        let rows: Vec<Vec<String>> = group
+            .iter()
+            .map(|change| {
+                let after = word_count(change).unwrap_or_else(|| short(change.after.as_ref()));
+                let field = escape(in_file(&change.field).1);
+                vec![sign(change.kind).to_owned(), field, short(change.before.as_ref()), after]
+            })
+            .collect();
+        text.push_str(&table(&["", "field", "before", "after"], &rows, style));
+    }
     if comparison.more_changes > 0 {
         text.push_str(&format!("…and {} more\n", comparison.more_changes));
     }
     text
+}
+
+/// The file that a field belongs to and the rest of its path, where the path starts with a file.
+fn in_file(field: &str) -> (&str, &str) {
+    let start = ["files[\"", "included[\""].into_iter().find(|start| field.starts_with(start));
+    let end = start.and_then(|start| field.get(start.len()..)?.find("\"]").map(|end| start.len() + end + 2));
+    match end.and_then(|end| field.split_at_checked(end)) {
+        Some((file, "")) => (file, "(content)"),
+        Some((file, rest)) => (file, rest.trim_start_matches('.')),
+        None => ("", field),
+    }
 }
 
 /// What became of a file, in one line.
@@ -206,10 +224,12 @@ mod tests {
         v3 → draft: 2 fields and 2 files differ
 
         Fields
-            field                        before        after
-         ~  files["a.json"].voice.speed  1             2
-         ~  files["rules.txt"]           Be kind. (45  1 word removed, 1 added
-                                         characters)
+        files["a.json"]
+            field        before  after
+         ~  voice.speed  1       2
+        files["rules.txt"]
+            field      before                    after
+         ~  (content)  Be kind. (45 characters)  1 word removed, 1 added
 
         a.json (changed)
         @@ -1,1 +1,1 @@

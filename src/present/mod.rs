@@ -4,6 +4,7 @@
 //! string that comes from a repository is hostile and goes through `escape` or the Markdown renderer's own quoting.
 
 pub mod comparison;
+pub mod environments;
 pub mod escape;
 pub mod findings;
 pub mod github;

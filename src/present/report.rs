@@ -106,6 +106,7 @@ mod tests {
 
         Will say
           greeting, greeting: Hello, this is Ada.
+          line, privacy notice: We keep nothing.
           persona, persona: You are Ada.
               Be brief.
               See https://help.example.com/faq.

@@ -50,23 +50,37 @@ fn wrapped(cell: Option<&Cell>, columns: usize, style: &Style, inks: Option<(Ink
     for (marked, text) in cell.spans.iter().map(|span| (span.marked, span.text.as_str())).chain([tail]) {
         let ink = inks.map(|(line, word)| if marked { word } else { line });
         let mut piece = String::new();
-        for letter in text.chars() {
-            let wide = width::of(letter);
-            if used + wide > room {
+        for word in text.split_inclusive(' ') {
+            // A word that would fit on a line of its own is not broken.
+            let length: usize = word.trim_end().chars().map(width::of).sum();
+            let breaks = used > 0 && length <= room && used + length > room;
+            if breaks {
                 flush(&mut lines, &mut piece, ink, style);
-                pad(&mut lines, room - used);
+                pad(&mut lines, room.saturating_sub(used));
                 lines.push(" ".repeat(NUMBER));
                 used = 0;
             }
-            piece.push(letter);
-            used += wide;
+            for letter in word.chars() {
+                let wide = width::of(letter);
+                if used + wide > room {
+                    flush(&mut lines, &mut piece, ink, style);
+                    pad(&mut lines, room.saturating_sub(used));
+                    lines.push(" ".repeat(NUMBER));
+                    used = 0;
+                    if letter == ' ' {
+                        continue;
+                    }
+                }
+                piece.push(letter);
+                used += wide;
+            }
         }
         flush(&mut lines, &mut piece, ink, style);
         if lines.len() > TALLEST {
             break;
         }
     }
-    pad(&mut lines, room - used);
+    pad(&mut lines, room.saturating_sub(used));
     if lines.len() > TALLEST {
         lines.truncate(TALLEST);
         lines.push(format!("{:<columns$}", format!("{}…", " ".repeat(NUMBER))));
@@ -109,9 +123,9 @@ mod tests {
             drawn(before, after, Style { color: false, width: 63 }),
             concat!(
                 "   1 same                           1 same\n",
-                "   2 Never quote a price to a  ~    2 Never quote a fee to a ca\n",
-                "     caller under any circumst        ller under any circumstan\n",
-                "     ances                            ces\n",
+                "   2 Never quote a price to a  ~    2 Never quote a fee to a\n",
+                "     caller under any                 caller under any\n",
+                "     circumstances                    circumstances\n",
                 "                               +    3 new\n",
             )
         );

@@ -38,6 +38,16 @@ fn greeting_and_persona(config: &Value, facts: &mut Facts) {
     if let Some(greeting) = config.get("widget").and_then(|widget| text(widget, "greeting")) {
         facts.sayings.push(Saying::new(SayingKind::Greeting, "widget", greeting));
     }
+    let inner = |outer: &str, key: &str| config.get(outer)?.get(key);
+    let notices = [
+        ("privacy notice", config.get("privacy"), "notice"),
+        ("after hours", inner("call_handling", "after_hours"), "say"),
+        ("voicemail", inner("detection", "voicemail"), "message"),
+    ];
+    for (from, block, key) in notices {
+        let said = block.and_then(|block| text(block, key));
+        facts.sayings.extend(said.map(|said| Saying::new(SayingKind::Say, from, said)));
+    }
     if let Some(persona) = text(prompt, "persona") {
         facts.sayings.push(Saying::new(SayingKind::Persona, "persona", persona));
     }

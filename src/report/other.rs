@@ -37,6 +37,9 @@ const PROMPTS: [&str; 13] = [
     "role_prompt",
 ];
 
+/// Extensions of files that hold prose.
+const PROSE: [&str; 6] = ["md", "markdown", "txt", "prompt", "j2", "jinja2"];
+
 /// Words in the name of a text file that make it a prompt.
 const PROMPT_FILES: [&str; 6] = ["prompt", "instruction", "persona", "system", "rules", "greeting"];
 
@@ -72,7 +75,8 @@ fn saying_kind(file: &str, key: &str) -> Option<SayingKind> {
         return Some(SayingKind::Greeting);
     }
     let name = file.rsplit('/').next().unwrap_or(file).to_ascii_lowercase();
-    let prompt_file = key.is_empty() && PROMPT_FILES.iter().any(|word| name.contains(word));
+    let prose = name.rsplit_once('.').is_none_or(|(_, extension)| PROSE.contains(&extension));
+    let prompt_file = key.is_empty() && prose && PROMPT_FILES.iter().any(|word| name.contains(word));
     (prompt_file || PROMPTS.contains(&key.as_str())).then_some(SayingKind::Prompt)
 }
 

@@ -32,6 +32,7 @@ pub(crate) fn native() -> Value {
             "name": "refund", "topics": ["refunds", "gift cards"],
             "steps": [{"ask": "Which order?"}, {"say": "Done.", "knowledge": "refunds"}],
         }],
+        "privacy": {"notice": "We keep nothing."},
         "call_handling": {"transfer": [{"name": "desk", "number": "+442071234567", "when": "asked for"}]},
         "tests": [{"name": "hours", "questions": ["Are you open?"]}],
     })
@@ -42,9 +43,17 @@ fn a_native_agent_says_refuses_and_sends() {
     let found = report(&native(), None, &[]);
     let says: Vec<_> = found.will_say.entries.iter().map(|entry| entry.fact.text.as_str()).collect();
     let persona = "You are Ada.\nBe brief.\nSee https://help.example.com/faq.\n4\n5";
-    let said = ["Hello, this is Ada.", persona, "This call is recorded.", "Which order?", "Done.", "One moment."];
+    let said = [
+        "Hello, this is Ada.",
+        "We keep nothing.",
+        persona,
+        "This call is recorded.",
+        "Which order?",
+        "Done.",
+        "One moment.",
+    ];
     assert_eq!(says, said);
-    assert_eq!(found.will_say.entries[1].fact.more_lines, 2);
+    assert_eq!(found.will_say.entries[2].fact.more_lines, 2);
     let refuses: Vec<_> = found.wont_say.entries.iter().map(|entry| entry.fact.guardrail.as_str()).collect();
     assert_eq!(refuses, ["no_prices"], "a disabled guardrail forbids nothing");
     assert_eq!(

@@ -6,12 +6,20 @@ use crate::reconcile::Key;
 
 /// The key that the caller gave for `verb`, under the scope of whoever calls from the command line. `request` is
 /// everything that the call says, agent included.
-pub fn key(given: Option<&str>, caller: &Identity, verb: &str, request: &serde_json::Value) -> Result<Option<Key>, Problem> {
+pub fn key(
+    given: Option<&str>,
+    caller: &Identity,
+    verb: &str,
+    request: &serde_json::Value,
+) -> Result<Option<Key>, Problem> {
     let Some(given) = given else { return Ok(None) };
     let fits = (1..=255).contains(&given.len()) && given.bytes().all(|c| (b'!'..=b'~').contains(&c));
     if !fits {
-        return Err(Problem::usage("invalid_idempotency_key", "an idempotency key has 1 to 255 printable ASCII characters without spaces")
-            .hint("--idempotency-key \"$(uuidgen)\""));
+        return Err(Problem::usage(
+            "invalid_idempotency_key",
+            "an idempotency key has 1 to 255 printable ASCII characters without spaces",
+        )
+        .hint("--idempotency-key \"$(uuidgen)\""));
     }
     let name = Digest::of(format!("cli:{}\n{verb}\n{given}", caller.email).as_bytes());
     let bytes = serde_json_canonicalizer::to_vec(request).expect("a request is plain JSON");

@@ -42,7 +42,13 @@ pub struct Problem {
 impl Problem {
     /// A refusal.
     pub fn refused(code: &str, message: impl Into<String>) -> Self {
-        Problem { kind: Kind::Refused, code: code.to_owned(), message: message.into(), hint: None, details: serde_json::Value::Null }
+        Problem {
+            kind: Kind::Refused,
+            code: code.to_owned(),
+            message: message.into(),
+            hint: None,
+            details: serde_json::Value::Null,
+        }
     }
 
     /// A call that is wrong in itself.
@@ -91,7 +97,9 @@ impl From<Error> for Problem {
         let message = chain(&error);
         let problem = |code: &str| Problem::refused(code, message.clone());
         match &error {
-            Error::NotARepository { .. } => problem("not_a_repository").hint("git init, or -C <folder of a repository>"),
+            Error::NotARepository { .. } => {
+                problem("not_a_repository").hint("git init, or -C <folder of a repository>")
+            }
             Error::Unsupported { hint, .. } => problem("unsupported").hint(hint),
             Error::Corrupt { hint, .. } => problem("corrupt").hint(hint),
             Error::Diverged { hint, .. } => problem("diverged").hint(hint),
@@ -118,7 +126,8 @@ impl From<Error> for Problem {
                 }
             }
             Error::GitProgram { .. } => problem("git_program"),
-            Error::GitTimeout { .. } => Problem { kind: Kind::Waited, ..problem("git_timeout") }.hint("is the remote reachable? try: git ls-remote origin"),
+            Error::GitTimeout { .. } => Problem { kind: Kind::Waited, ..problem("git_timeout") }
+                .hint("is the remote reachable? try: git ls-remote origin"),
         }
     }
 }
@@ -146,9 +155,14 @@ impl From<Misplaced> for Problem {
         let problem = Problem::refused("misplaced", fault.to_string());
         match fault {
             Misplaced::Unknown { nearest: Some(near), .. } => problem.hint(format!("did you mean `{near}`?")),
-            Misplaced::Unknown { .. } => problem.hint("pointsman status lists the agents; pointsman new <agent> makes one"),
-            Misplaced::Twice { .. } => problem.hint("rename one of the folders, or list one in pointsman.toml under another id"),
-            Misplaced::BadPath { folder, .. } => problem.hint(format!("rename the folder, or list it in pointsman.toml: [agents.<id>] path = \"{folder}\"")),
+            Misplaced::Unknown { .. } => {
+                problem.hint("pointsman status lists the agents; pointsman new <agent> makes one")
+            }
+            Misplaced::Twice { .. } => {
+                problem.hint("rename one of the folders, or list one in pointsman.toml under another id")
+            }
+            Misplaced::BadPath { folder, .. } => problem
+                .hint(format!("rename the folder, or list it in pointsman.toml: [agents.<id>] path = \"{folder}\"")),
             Misplaced::Nested { .. } => problem.hint("move one of the folders out of the other"),
         }
     }

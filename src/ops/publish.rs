@@ -127,7 +127,13 @@ pub fn publish(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Re
             Ok(Published { version, created: true, deployed, waits, findings: candidate.findings })
         }
         Some(Answer::Refused(refusal)) => Err(refusal.clone().into()),
-        _ => Err(Refusal { code: "refused", message: format!("`{agent}` was not published"), hint: None, unmet: Vec::new() }.into()),
+        _ => Err(Refusal {
+            code: "refused",
+            message: format!("`{agent}` was not published"),
+            hint: None,
+            unmet: Vec::new(),
+        }
+        .into()),
     }
 }
 
@@ -149,9 +155,9 @@ fn replay(
     findings: Vec<Finding>,
 ) -> Result<Published, Problem> {
     let number = answer.get("number").and_then(serde_json::Value::as_u64).and_then(|n| u32::try_from(n).ok());
-    let number = number.and_then(VersionNumber::new).ok_or_else(|| {
-        Problem::refused("corrupt", "the answer kept for this idempotency key is not one of publish")
-    })?;
+    let number = number
+        .and_then(VersionNumber::new)
+        .ok_or_else(|| Problem::refused("corrupt", "the answer kept for this idempotency key is not one of publish"))?;
     let world = workspace.world()?;
     let ledger = Ledger::at(&workspace.repository, world.read(&workspace.repository, &RefPlace::Ledger)?)?;
     let version = VersionView::read(workspace, &ledger, agent, number)?;
@@ -177,7 +183,11 @@ fn candidate(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Resu
 }
 
 /// The newest accepted version that has this very content: where a restored draft was taken from.
-fn ledger_source(ledger: &Ledger<'_>, agent: &AgentId, content: AgentContent) -> Result<Option<VersionNumber>, Problem> {
+fn ledger_source(
+    ledger: &Ledger<'_>,
+    agent: &AgentId,
+    content: AgentContent,
+) -> Result<Option<VersionNumber>, Problem> {
     // Looked for among the newest few: a label, not a decision.
     for (number, entry) in ledger.versions(agent)?.into_iter().rev().take(20) {
         if ledger.entry(entry)?.content == content {
@@ -221,10 +231,12 @@ fn commit_draft(
     repository.flush()?;
     // The index goes first: a power cut between the two leaves the folder staged, which harms nobody.
     if !repository.install_index(draft)? {
-        return Err(Problem::refused("draft_moved", "the index changed while the draft was being read").hint("run it again"));
+        return Err(
+            Problem::refused("draft_moved", "the index changed while the draft was being read").hint("run it again")
+        );
     }
     crash_point("index installed");
-    repository.move_ref("HEAD", Some(head.id), commit, &format!("publish: {agent}"))?;
+    repository.move_head(head.id, commit, &format!("publish: {agent}"))?;
     Ok(commit)
 }
 

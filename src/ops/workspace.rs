@@ -143,8 +143,12 @@ impl Workspace {
     fn agent_here(&self, agents: &[Located]) -> Option<AgentId> {
         let root = self.repository.work_dir()?.canonicalize().ok()?;
         let here = self.dir.strip_prefix(&root).ok()?.to_str()?.to_owned();
-        let inside = |folder: &str| here == folder || here.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
-        agents.iter().find(|located| !located.folder.is_empty() && inside(&located.folder)).map(|located| located.agent.clone())
+        let inside =
+            |folder: &str| here == folder || here.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        agents
+            .iter()
+            .find(|located| !located.folder.is_empty() && inside(&located.folder))
+            .map(|located| located.agent.clone())
     }
 
     /// All agents of the draft, seen in the working tree's folders as git's index and HEAD know them.
@@ -213,9 +217,11 @@ impl Workspace {
             }
         }
         let agents = self.draft_agents()?;
-        let same: Vec<_> = self.folders_on_disk(&policy)?.into_iter().filter(|located| located.agent == *agent).collect();
+        let same: Vec<_> =
+            self.folders_on_disk(&policy)?.into_iter().filter(|located| located.agent == *agent).collect();
         if let [first, second, ..] = &same[..] {
-            let fault = Misplaced::Twice { agent: agent.clone(), first: first.folder.clone(), second: second.folder.clone() };
+            let fault =
+                Misplaced::Twice { agent: agent.clone(), first: first.folder.clone(), second: second.folder.clone() };
             return Err(fault.into());
         }
         if let Some(located) = agents.iter().find(|located| located.agent == *agent) {

@@ -59,6 +59,12 @@ impl Repository {
         Ok(found)
     }
 
+    /// Moves the checked-out branch, or HEAD itself where it is detached.
+    pub fn move_head(&self, expected: ObjectId, new: ObjectId, log: &str) -> Result<()> {
+        let name = self.read_symbolic("HEAD").unwrap_or_else(|| "HEAD".to_owned());
+        self.move_ref(&name, Some(expected), new, log)
+    }
+
     /// Moves one ref from `expected` to `new`; `log` goes into its reflog.
     pub fn move_ref(&self, name: &str, expected: Option<ObjectId>, new: ObjectId, log: &str) -> Result<()> {
         let started = Instant::now();

@@ -134,6 +134,30 @@ impl World {
         Ok((name, tip))
     }
 
+    /// The tip of the branch `name`, or of the pull or merge request `pr/<n>`, which is fetched.
+    pub fn named_draft(&self, repository: &Repository, name: &str) -> Result<Option<ObjectId>> {
+        let request =
+            name.strip_prefix("pr/").filter(|number| !number.is_empty() && number.bytes().all(|c| c.is_ascii_digit()));
+        if let (Some(number), true) = (request, self.remote) {
+            let kept = format!("refs/pointsman/origin/pull/{number}");
+            for place in ["pull", "merge-requests"] {
+                let spec = format!("+refs/{place}/{number}/head:{kept}");
+                match self.fetch(repository, &[spec]) {
+                    Ok(()) => return repository.read_ref(&kept),
+                    Err(Error::GitProgram { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            return Ok(None);
+        }
+        for prefix in [format!("refs/remotes/{REMOTE}/"), "refs/heads/".to_owned()] {
+            if let Some(tip) = repository.read_ref(&format!("{prefix}{name}"))? {
+                return Ok(Some(tip));
+            }
+        }
+        Ok(None)
+    }
+
     /// Version tags of `agent`, whatever they point at. Tags whose name is not exactly `v` and a number are told
     /// apart by the caller.
     pub fn tags_of(&self, repository: &Repository, agent: &AgentId) -> Result<BTreeMap<String, ObjectId>> {

@@ -1,0 +1,176 @@
+//! One side of a comparison or the thing to publish: the draft, a named draft, a version, or what is live somewhere.
+
+use std::str::FromStr;
+
+use super::{Problem, Workspace};
+use crate::compile::{Compilation, Finding, Severity, compile};
+use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionNumber};
+use crate::policy::Policy;
+use crate::store::{AgentContent, Draft, EnvironmentTree, Ledger, Located, RefPlace};
+
+/// How a side is spelled: `draft`, `draft:<branch>`, `v3`, `env:live`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SideName {
+    /// The working tree.
+    Draft,
+    /// The tip of a branch, or of a pull request (`pr/<n>`).
+    NamedDraft(String),
+    /// A published version.
+    Version(VersionNumber),
+    /// What is live in an environment.
+    Environment(EnvironmentName),
+}
+
+impl FromStr for SideName {
+    type Err = Problem;
+
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        if text == "draft" {
+            return Ok(SideName::Draft);
+        }
+        if let Some(branch) = text.strip_prefix("draft:") {
+            return Ok(SideName::NamedDraft(branch.to_owned()));
+        }
+        if let Some(name) = text.strip_prefix("env:") {
+            let name = name.parse().map_err(|error| Problem::usage("unknown_side", format!("{error}")))?;
+            return Ok(SideName::Environment(name));
+        }
+        text.parse().map(SideName::Version).map_err(|_| {
+            Problem::usage("unknown_side", format!("`{text}` is not a side of a comparison"))
+                .hint("write `draft`, `draft:<branch>`, `v3` or `env:live`")
+        })
+    }
+}
+
+impl std::fmt::Display for SideName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            SideName::Draft => f.write_str("draft"),
+            SideName::NamedDraft(branch) => write!(f, "draft:{branch}"),
+            SideName::Version(version) => write!(f, "{version}"),
+            SideName::Environment(name) => write!(f, "env:{name}"),
+        }
+    }
+}
+
+/// A side that was found.
+pub struct Found {
+    /// Where the agent is in it.
+    pub located: Located,
+    /// Folder and included files.
+    pub content: AgentContent,
+    /// The commit it rests on; nothing on an unborn branch.
+    pub commit: Option<ObjectId>,
+    /// Keeps the objects of a working tree's draft readable.
+    pub draft: Option<Draft>,
+    /// The version's frozen config, where it is one.
+    pub config: Option<ObjectId>,
+}
+
+/// The draft of `agent`: of the working tree, or of the branch `named`. A bare repository's draft is the tip of its
+/// default branch.
+pub fn draft(workspace: &Workspace, agent: &AgentId, named: Option<&str>) -> Result<Found, Problem> {
+    let repository = &workspace.repository;
+    if named.is_some() || repository.work_dir().is_none() {
+        let tip = match named {
+            Some(name) => named_tip(workspace, name)?,
+            None => workspace.base_commit()?.ok_or_else(|| {
+                Problem::refused("unborn_branch", "the default branch has no commit yet").hint("push a commit first")
+            })?,
+        };
+        return at_commit(workspace, agent, tip);
+    }
+    let located = workspace.locate_draft(agent)?;
+    let draft = repository.draft(&[&located])?;
+    let content = repository.content(draft.root, &located)?.ok_or_else(|| {
+        Problem::refused(
+            "empty_folder",
+            format!("folder `{}` of agent `{agent}` holds nothing that git would add", located.folder),
+        )
+        .hint("is it ignored? git check-ignore -v <file>")
+    })?;
+    let commit = repository.read_ref("HEAD")?;
+    Ok(Found { located, content, commit, draft: Some(draft), config: None })
+}
+
+fn at_commit(workspace: &Workspace, agent: &AgentId, tip: ObjectId) -> Result<Found, Problem> {
+    let repository = &workspace.repository;
+    let root = repository.commit(tip)?.tree;
+    let policy = repository.policy_text(tip)?.map(|text| Policy::parse(&text)).transpose()?.unwrap_or_default();
+    let located = repository.locate(root, &policy, agent)??;
+    let content = repository.content(root, &located)?.ok_or_else(|| {
+        Problem::refused("empty_folder", format!("folder `{}` is not in commit {}", located.folder, tip.short()))
+    })?;
+    Ok(Found { located, content, commit: Some(tip), draft: None, config: None })
+}
+
+fn named_tip(workspace: &Workspace, name: &str) -> Result<ObjectId, Problem> {
+    workspace.world()?.named_draft(&workspace.repository, name)?.ok_or_else(|| {
+        Problem::refused("unknown_draft", format!("no branch or pull request `{name}`"))
+            .hint("git fetch, then git branch -a lists the branches")
+    })
+}
+
+/// The side `name` of `agent`.
+pub fn find(workspace: &Workspace, agent: &AgentId, name: &SideName) -> Result<Found, Problem> {
+    let repository = &workspace.repository;
+    let world = workspace.world()?;
+    let ledger = Ledger::at(repository, world.read(repository, &RefPlace::Ledger)?)?;
+    let entry = match name {
+        SideName::Draft => return draft(workspace, agent, None),
+        SideName::NamedDraft(branch) => return draft(workspace, agent, Some(branch)),
+        SideName::Version(number) => ledger.versions(agent)?.get(number).copied().ok_or_else(|| {
+            Problem::refused("unknown_version", format!("`{agent}` has no version {number}"))
+                .hint(format!("pointsman versions {agent}"))
+        })?,
+        SideName::Environment(environment) => {
+            let heads = ledger.heads()?;
+            let head = heads.get(environment).ok_or_else(|| {
+                let known: Vec<_> = heads.keys().map(ToString::to_string).collect();
+                Problem::refused("unknown_environment", format!("no environment `{environment}`"))
+                    .hint(format!("there are: {}", known.join(", ")))
+            })?;
+            let tree = EnvironmentTree::new(repository, repository.commit(head.head)?.tree);
+            tree.serves(agent)?.ok_or_else(|| {
+                Problem::refused("not_served", format!("`{agent}` is not in `{environment}`"))
+                    .hint(format!("pointsman promote {agent} --to {environment}"))
+            })?
+        }
+    };
+    let entry = ledger.entry(entry)?;
+    let located = Located {
+        agent: agent.clone(),
+        folder: entry.record.folder.clone(),
+        kind: crate::compile::Kind::named(&entry.record.kind),
+        include: Vec::new(),
+    };
+    let commit = Some(entry.record.commit);
+    Ok(Found { located, content: entry.content, commit, draft: None, config: Some(entry.config) })
+}
+
+/// The frozen config of a side, as JSON, with the compiler's findings where it had to be compiled.
+pub fn config(workspace: &Workspace, found: &Found) -> Result<(Option<serde_json::Value>, Vec<Finding>), Problem> {
+    let repository = &workspace.repository;
+    if let Some(blob) = found.config {
+        let value = serde_json::from_slice(&repository.blob(blob)?).map_err(|error| {
+            Problem::refused("corrupt", format!("a frozen config does not parse: {error}")).hint("pointsman verify")
+        })?;
+        return Ok((Some(value), Vec::new()));
+    }
+    let mut source = repository.source(&found.located, found.content)?;
+    if let Some(draft) = &found.draft {
+        source.conflicted = draft.conflicted.clone();
+    }
+    let Compilation { frozen, findings } = compile(&source);
+    let value = frozen.map(|frozen| serde_json::from_slice(frozen.bytes()).expect("a frozen config is JSON"));
+    Ok((value, findings))
+}
+
+/// The refusal to publish a folder with errors.
+pub fn findings_problem(agent: &AgentId, findings: &[Finding]) -> Problem {
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let s = if errors == 1 { "" } else { "s" };
+    Problem::refused("findings", format!("`{agent}` has {errors} error{s}, so nothing was published"))
+        .hint(format!("pointsman check {agent}"))
+        .details(serde_json::json!({ "findings": findings }))
+}

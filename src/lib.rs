@@ -1,5 +1,6 @@
 //! Pointsman: GitOps for AI voice and chat agents.
 
+pub mod cli;
 pub mod compare;
 pub mod compile;
 pub mod domain;

@@ -1,0 +1,52 @@
+//! `pointsman hold` and `pointsman release-hold`
+
+use super::{Done, Session, views};
+use crate::domain::EnvironmentName;
+use crate::ops::moves::{Manner, carry_out};
+use crate::plan::Intent;
+
+/// Keep an agent at the version it has in an environment
+#[derive(Debug, clap::Args)]
+pub struct HoldArgs {
+    /// The agent; may be left out inside its folder or where there is only one
+    agent: Option<String>,
+    /// Where; the published environment by default
+    #[arg(long, value_name = "ENVIRONMENT")]
+    env: Option<EnvironmentName>,
+    /// Why, in your words
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: String,
+}
+
+/// Let an agent move again in an environment
+///
+/// Versions that were rolled back from stay out until somebody promotes one explicitly.
+#[derive(Debug, clap::Args)]
+pub struct ReleaseArgs {
+    /// The agent; may be left out inside its folder or where there is only one
+    agent: Option<String>,
+    /// Where; the published environment by default
+    #[arg(long, value_name = "ENVIRONMENT")]
+    env: Option<EnvironmentName>,
+    /// Why, in your words
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: String,
+}
+
+pub(super) fn hold(args: &HoldArgs, session: &Session) -> Done {
+    let workspace = session.workspace()?;
+    let agent = workspace.agent(args.agent.as_deref())?;
+    let intent = Intent::Hold { environment: args.env.clone(), agent: agent.clone() };
+    let manner = Manner { reason: args.reason.clone(), ..Manner::default() };
+    let moved = carry_out(&workspace, "hold", intent, [agent].into(), &manner)?;
+    Ok(session.show(&moved, |_| views::moved(&moved)))
+}
+
+pub(super) fn release(args: &ReleaseArgs, session: &Session) -> Done {
+    let workspace = session.workspace()?;
+    let agent = workspace.agent(args.agent.as_deref())?;
+    let intent = Intent::ReleaseHold { environment: args.env.clone(), agent: agent.clone() };
+    let manner = Manner { reason: args.reason.clone(), ..Manner::default() };
+    let moved = carry_out(&workspace, "release-hold", intent, [agent].into(), &manner)?;
+    Ok(session.show(&moved, |_| views::moved(&moved)))
+}

@@ -1,0 +1,58 @@
+//! Options that every verb takes.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use crate::domain::Identity;
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Global options.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Global {
+    /// Run as if started in <DIR>
+    #[arg(short = 'C', value_name = "DIR", default_value = ".", global = true, hide_default_value = true)]
+    pub dir: PathBuf,
+    /// Print JSON: the same data as the API
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Leave the remote alone: decide on this repository's own refs
+    #[arg(long, global = true)]
+    pub local: bool,
+    /// Act as this person, written 'Name <address>'
+    #[arg(long, value_name = "IDENTITY", global = true)]
+    pub author: Option<Identity>,
+    /// Print results and errors only
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true, hide_default_value = true)]
+    pub color: Colour,
+    /// Log what is done to standard error; twice for more
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+}
+
+impl Global {
+    /// Starts logging to standard error: `--verbose`, else the variable POINTSMAN_LOG, else errors only.
+    pub fn start_logging(&self) {
+        let level = match self.verbose {
+            0 => std::env::var("POINTSMAN_LOG").unwrap_or_else(|_| "error".to_owned()),
+            1 => "pointsman=info".to_owned(),
+            _ => "pointsman=debug".to_owned(),
+        };
+        let filter = tracing_subscriber::EnvFilter::try_new(&level).unwrap_or_default();
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    }
+}

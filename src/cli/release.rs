@@ -1,0 +1,71 @@
+//! `pointsman release`
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use super::{Done, Session, views};
+use crate::domain::{AgentId, EnvironmentName, VersionNumber};
+use crate::ops::Problem;
+use crate::ops::moves::{Manner, carry_out, promote};
+
+/// Move several agents together, in one commit or not at all
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The agents, each with a version where it is not the one to be expected: support billing=v3
+    #[arg(required = true, value_name = "AGENT[=VERSION]")]
+    agents: Vec<Part>,
+    /// Where to
+    #[arg(long, value_name = "ENVIRONMENT")]
+    to: EnvironmentName,
+    /// Say that you mean it, where the environment asks
+    #[arg(long)]
+    confirm: bool,
+    /// Why, in your words
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: String,
+    /// Only say what would happen
+    #[arg(long)]
+    dry_run: bool,
+    /// Answer the same again when called with this key again
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+}
+
+/// One agent of a release.
+#[derive(Clone, Debug)]
+struct Part {
+    agent: AgentId,
+    version: Option<VersionNumber>,
+}
+
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (agent, version) = match text.split_once('=') {
+            Some((agent, version)) => {
+                (agent, Some(version.parse::<VersionNumber>().map_err(|error| error.to_string())?))
+            }
+            None => (text, None),
+        };
+        Ok(Part {
+            agent: agent.parse().map_err(|error: crate::domain::agent_id::InvalidAgentId| error.to_string())?,
+            version,
+        })
+    }
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Done {
+    let workspace = session.workspace()?;
+    let mut versions = BTreeMap::new();
+    for part in &args.agents {
+        if versions.insert(part.agent.clone(), part.version).is_some() {
+            return Err(Problem::usage("named_twice", format!("`{}` is named twice", part.agent)));
+        }
+    }
+    let (intent, agents) = promote(args.to.clone(), versions, args.confirm);
+    let manner =
+        Manner { reason: args.reason.clone(), dry_run: args.dry_run, idempotency_key: args.idempotency_key.clone() };
+    let moved = session.during("releasing", || carry_out(&workspace, "release", intent, agents, &manner))?;
+    Ok(session.show(&moved, |_| views::moved(&moved)))
+}

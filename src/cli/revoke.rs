@@ -1,0 +1,28 @@
+//! `pointsman revoke`
+
+use super::{Done, Session, views};
+use crate::domain::{VersionNumber, VersionTag};
+use crate::ops::moves::{Manner, carry_out, revoke};
+
+/// Refuse every later move to a version
+///
+/// Where it is live it stays live: roll back or promote another one there.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The agent
+    agent: String,
+    /// The version, as 7 or v7
+    version: VersionNumber,
+    /// Why, in your words
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: String,
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Done {
+    let workspace = session.workspace()?;
+    let agent = workspace.agent(Some(&args.agent))?;
+    let (intent, agents) = revoke(VersionTag { agent, number: args.version });
+    let manner = Manner { reason: args.reason.clone(), ..Manner::default() };
+    let moved = carry_out(&workspace, "revoke", intent, agents, &manner)?;
+    Ok(session.show(&moved, |_| views::moved(&moved)))
+}

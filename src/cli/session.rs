@@ -1,0 +1,121 @@
+//! How a verb meets the person or program that called it: results to stdout, everything else to stderr.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::options::{Colour, Global};
+use crate::ops::{Problem, Workspace};
+use crate::present::escape::escape;
+use crate::present::terminal::Style;
+
+/// How long a command may be silent on a terminal before it says what it is doing.
+const SILENCE: Duration = Duration::from_millis(400);
+
+/// One run of the program.
+pub struct Session {
+    /// The global options.
+    pub global: Global,
+    /// How results are drawn.
+    pub style: Style,
+}
+
+impl Session {
+    /// A session with these options.
+    pub fn new(global: Global) -> Self {
+        let terminal = std::io::stdout().is_terminal();
+        let colour = match global.color {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        };
+        let width = if terminal { terminal_width() } else { 100 };
+        Session { style: Style { color: colour, width }, global }
+    }
+
+    /// Opens the repository that the options name.
+    pub fn workspace(&self) -> Result<Workspace, Problem> {
+        let Global { dir, local, author, .. } = &self.global;
+        if !dir.is_dir() {
+            return Err(Problem::usage("no_such_folder", format!("no folder `{}`", dir.display())));
+        }
+        Workspace::open(dir, *local, jiff::Timestamp::now(), author.clone())
+    }
+
+    /// Prints a result: JSON if asked for, else the text.
+    pub fn show<T: Serialize>(&self, value: &T, text: impl FnOnce(&Style) -> String) -> ExitCode {
+        if self.global.json {
+            let json = serde_json::to_string_pretty(value).expect("results have string keys only");
+            self.print(&format!("{json}\n"));
+        } else {
+            self.print(&text(&self.style));
+        }
+        ExitCode::SUCCESS
+    }
+
+    /// Prints to stdout. A reader that went away (`| head`) is no error.
+    pub fn print(&self, text: &str) {
+        let _ = std::io::stdout().write_all(text.as_bytes());
+    }
+
+    /// Tells something beside the result, unless `--quiet`.
+    pub fn tell(&self, text: &str) {
+        if !self.global.quiet {
+            eprintln!("{text}");
+        }
+    }
+
+    /// Prints an error with its hint, or as JSON.
+    pub fn fail(&self, problem: &Problem) {
+        if self.global.json {
+            let json = serde_json::to_string_pretty(&serde_json::json!({ "error": problem }));
+            eprintln!("{}", json.expect("a problem has string keys only"));
+            return;
+        }
+        let (red, cyan, reset) =
+            if self.colours_stderr() { ("\x1b[1;31m", "\x1b[36m", "\x1b[0m") } else { ("", "", "") };
+        eprintln!("{red}error{reset}: {}", escape(&problem.message));
+        if let Some(hint) = &problem.hint {
+            eprintln!(" {cyan}hint{reset}: {}", escape(hint));
+        }
+    }
+
+    fn colours_stderr(&self) -> bool {
+        match self.global.color {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => {
+                std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+        }
+    }
+
+    /// Runs `work`; if it takes long and a person is watching, says what is being done.
+    pub fn during<T>(&self, doing: &str, work: impl FnOnce() -> T) -> T {
+        if self.global.quiet || !std::io::stderr().is_terminal() {
+            return work();
+        }
+        let (done, wait) = mpsc::channel::<()>();
+        let line = format!("{doing} …");
+        let teller = std::thread::spawn(move || {
+            if wait.recv_timeout(SILENCE).is_err_and(|error| error == mpsc::RecvTimeoutError::Timeout) {
+                eprint!("{line}");
+                let _ = wait.recv();
+                eprint!("\r\x1b[K");
+            }
+        });
+        let result = work();
+        drop(done);
+        let _ = teller.join();
+        result
+    }
+}
+
+/// Columns of the terminal: COLUMNS where it is set, else as the terminal says, else 100.
+fn terminal_width() -> usize {
+    let set = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    set.or_else(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))).unwrap_or(100)
+}

@@ -1,0 +1,41 @@
+//! Texts that several verbs print.
+
+use crate::domain::VersionNumber;
+use crate::ops::moves::Moved;
+use crate::plan::Wait;
+use crate::present::escape::escape;
+
+/// `v7`, or a dash.
+pub(super) fn version(version: Option<VersionNumber>) -> String {
+    version.map_or_else(|| "-".to_owned(), |version| version.to_string())
+}
+
+/// What a move came to, in lines.
+pub(super) fn moved(moved: &Moved) -> String {
+    let mut text = String::new();
+    let place = moved.environment.as_ref().map(ToString::to_string).unwrap_or_default();
+    for made in &moved.moves {
+        let line = match (&moved.action, made.from == made.to) {
+            (Some(_), true) => format!("{} stays at {} in {place}", made.agent, version(made.to)),
+            (Some(_), false) => {
+                format!("{}: {} -> {} in {place}", made.agent, version(made.from), version(made.to))
+            }
+            (None, _) => format!("{} is at {} in {place}", made.agent, version(made.to)),
+        };
+        let dry = if moved.dry_run { "would: " } else { "" };
+        text.push_str(&format!("{dry}{line}\n"));
+    }
+    if let Some(deployment) = moved.deployment {
+        text.push_str(&format!("deployment {deployment}\n"));
+    }
+    if let Some(note) = &moved.note {
+        text.push_str(&format!("{}\n", escape(note)));
+    }
+    text.push_str(&waits(&moved.waits));
+    text
+}
+
+/// Reasons of what waits, in lines.
+pub(super) fn waits(waits: &[Wait]) -> String {
+    waits.iter().map(|wait| format!("waits: {}\n", escape(&wait.reason))).collect()
+}

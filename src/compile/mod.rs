@@ -43,17 +43,37 @@ impl Compilation {
 pub fn compile(source: &Source) -> Compilation {
     let mut findings = Vec::new();
     limits::check(source, &mut findings);
-    let value = match &source.kind {
-        Kind::Native => native::compile(source, &mut findings),
-        Kind::PolyAi => polyai::compile(source, &mut findings),
-        Kind::Other(_) => other::compile(source, &mut findings),
-    };
-    secrets::scan(source, &mut findings);
-    findings.sort_by(Finding::reading_order);
+    let value = if limits::is_too_large(source) { None } else { compile_kind(source, &mut findings) };
     let broken = findings.iter().any(|finding| finding.severity == Severity::Error);
+    keep_the_worst(source, &mut findings);
+    findings.sort_by(Finding::reading_order);
     let frozen = match value {
         Some(value) if !broken => Some(Frozen::new(&value)),
         _ => None,
     };
     Compilation { frozen, findings }
+}
+
+fn compile_kind(source: &Source, findings: &mut Vec<Finding>) -> Option<serde_json::Value> {
+    secrets::scan(source, findings);
+    match &source.kind {
+        Kind::Native => native::compile(source, findings),
+        Kind::PolyAi => polyai::compile(source, findings),
+        Kind::Other(_) => other::compile(source, findings),
+    }
+}
+
+/// More findings than this help nobody, and would flood a pull request.
+const MOST_FINDINGS: usize = 1_000;
+
+fn keep_the_worst(source: &Source, findings: &mut Vec<Finding>) {
+    if findings.len() <= MOST_FINDINGS {
+        return;
+    }
+    findings.sort_by(|a, b| a.severity.cmp(&b.severity).then_with(|| a.reading_order(b)));
+    let more = findings.len() - MOST_FINDINGS;
+    findings.truncate(MOST_FINDINGS);
+    let folder = if source.folder.is_empty() { "." } else { &source.folder };
+    let message = format!("{more} more findings are not shown; errors are shown first");
+    findings.push(Finding::new(Severity::Note, "more-findings", folder, message));
 }

@@ -1,0 +1,299 @@
+//! The files of a native folder, each read into the struct of its section.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::layout::{self, Part};
+use super::section::{
+    Agent, Analytics, Article, Audio, CallHandling, Detection, Graph, Guardrail, Language, Llm, Playbook, Privacy,
+    Skill, Test, Timeouts, Voice, Widget,
+};
+use super::shape::{self, Section};
+use super::{explain, freeze};
+use crate::compile::document::{Format, Node, Value};
+use crate::compile::limits::links::{self, End};
+use crate::compile::{Content, FileMode, Finding, Severity, Source, other};
+
+/// A file that holds what its section asks for.
+pub struct Read<'a, T> {
+    /// The file's stem, by which others refer to it.
+    pub name: &'a str,
+    /// The path in the repository.
+    pub path: String,
+    /// The content.
+    pub text: &'a str,
+    /// The content with places.
+    pub node: Node,
+    /// The content as a struct.
+    pub value: T,
+}
+
+/// One step on the way to a value.
+#[derive(Clone, Copy)]
+pub enum Step {
+    /// To the value of a key.
+    Key(&'static str),
+    /// To an item of a list.
+    Item(usize),
+}
+
+impl<T> Read<'_, T> {
+    /// The bytes of the value at the end of `way`, or of the last value on it that exists.
+    pub fn span(&self, way: &[Step]) -> Range<usize> {
+        let mut node = &self.node;
+        for step in way {
+            let next = match step {
+                Step::Key(key) => node.get(key),
+                Step::Item(index) => node.items().get(*index),
+            };
+            match next {
+                Some(next) => node = next,
+                None => break,
+            }
+        }
+        node.span.clone()
+    }
+}
+
+/// An article and its text.
+pub struct Knowledge {
+    /// Its name, the file's stem.
+    pub name: String,
+    /// Its front matter.
+    pub article: Article,
+    /// What follows it.
+    pub body: String,
+}
+
+/// All that was read. A file with errors is missing here and known by name only.
+#[derive(Default)]
+pub struct Folder<'a> {
+    /// `agent.toml`.
+    pub agent: Option<Read<'a, Agent>>,
+    /// `persona.md`.
+    pub persona: Option<String>,
+    /// `knowledge/`.
+    pub knowledge: Vec<Knowledge>,
+    /// `skills/`.
+    pub skills: Vec<Read<'a, Skill>>,
+    /// `guardrails/`.
+    pub guardrails: Vec<Read<'a, Guardrail>>,
+    /// `playbooks/`.
+    pub playbooks: Vec<Read<'a, Playbook>>,
+    /// `tests/`.
+    pub tests: Vec<Read<'a, Test>>,
+    /// `graph.*`.
+    pub graph: Option<Read<'a, Graph>>,
+    /// `language.*`.
+    pub language: Option<Read<'a, Language>>,
+    /// `call_handling.*`.
+    pub call_handling: Option<Read<'a, CallHandling>>,
+    /// The frozen form of every block but the graph.
+    pub blocks: BTreeMap<&'static str, serde_json::Value>,
+    /// Every item's name by its folder and every block by itself, with the first path that has it; files with errors
+    /// included, so that a reference to one is not called dangling.
+    pub names: BTreeMap<(&'static str, &'a str), &'a str>,
+    /// Whether a file that others lean on had errors, so that what is missing may stand in there.
+    pub incomplete: bool,
+}
+
+impl<'a> Folder<'a> {
+    /// The names in `folder`.
+    pub fn names_in(&self, folder: &'static str) -> impl Iterator<Item = &'a str> + use<'a, '_> {
+        self.names.range((folder, "")..).take_while(move |((of, _), _)| *of == folder).map(|((_, name), _)| *name)
+    }
+
+    /// Whether `folder` has an item of this name.
+    pub fn has(&self, folder: &'static str, name: &str) -> bool {
+        self.names.contains_key(&(folder, name))
+    }
+}
+
+/// Reads every file of `source`.
+pub fn read<'a>(source: &'a Source, findings: &mut Vec<Finding>) -> Folder<'a> {
+    let mut folder = Folder::default();
+    for path in source.files.keys() {
+        let shown = source.repository_path(path);
+        let part = layout::part(path);
+        let key = match &part {
+            Part::Silent => continue,
+            Part::Stray(hint) => {
+                let message = "not part of the native layout; kept in the version but not in its config";
+                let mut finding = Finding::new(Severity::Warning, "stray-file", shown, message);
+                finding.hint.clone_from(hint);
+                findings.push(finding);
+                continue;
+            }
+            Part::Manifest => ("agent", ""),
+            Part::Persona => ("persona", ""),
+            Part::Block(block, _) => (*block, ""),
+            Part::Item(folder, name, _) => (*folder, *name),
+        };
+        if let Some(first) = folder.names.get(&key) {
+            let message = format!("`{first}` already has this name, and one name is one file");
+            findings.push(
+                Finding::new(Severity::Error, "duplicate-name", shown, message).hint("remove or rename one of them"),
+            );
+            continue;
+        }
+        folder.names.insert(key, path);
+        let mut reader = Reader { source, path, shown, findings };
+        if !reader.read_part(part, &mut folder) {
+            folder.incomplete = true;
+        }
+    }
+    folder
+}
+
+struct Reader<'a, 'f> {
+    source: &'a Source,
+    path: &'a str,
+    shown: String,
+    findings: &'f mut Vec<Finding>,
+}
+
+impl<'a> Reader<'a, '_> {
+    /// Whether the file could be read.
+    fn read_part(&mut self, part: Part<'a>, folder: &mut Folder<'a>) -> bool {
+        match part {
+            Part::Silent | Part::Stray(_) => true,
+            Part::Manifest => put(&mut folder.agent, self.section("", Format::Toml)),
+            Part::Persona => put(&mut folder.persona, self.persona()),
+            Part::Item("knowledge", name, _) => add(&mut folder.knowledge, self.knowledge(name)),
+            Part::Item(in_folder, name, format) => {
+                let format = format.unwrap_or(Format::Toml);
+                match in_folder {
+                    "skills" => add(&mut folder.skills, self.section(name, format)),
+                    "guardrails" => add(&mut folder.guardrails, self.section(name, format)),
+                    "playbooks" => add(&mut folder.playbooks, self.section(name, format)),
+                    _ => add(&mut folder.tests, self.section(name, format)),
+                }
+            }
+            Part::Block(block, format) => {
+                let value = match block {
+                    "graph" => return put(&mut folder.graph, self.section("", format)),
+                    "language" => {
+                        let read = self.section("", format);
+                        let value = read.as_ref().map(|read| freeze::pruned(&read.value));
+                        put(&mut folder.language, read);
+                        value
+                    }
+                    "call_handling" => {
+                        let read = self.section("", format);
+                        let value = read.as_ref().map(|read| freeze::pruned(&read.value));
+                        put(&mut folder.call_handling, read);
+                        value
+                    }
+                    "llm" => self.block::<Llm>(format),
+                    "voice" => self.block::<Voice>(format),
+                    "detection" => self.block::<Detection>(format),
+                    "analytics" => self.block::<Analytics>(format),
+                    "timeouts" => self.block::<Timeouts>(format),
+                    "audio" => self.block::<Audio>(format),
+                    "privacy" => self.block::<Privacy>(format),
+                    _ => self.block::<Widget>(format),
+                };
+                let read = value.is_some();
+                folder.blocks.extend(value.map(|value| (block, value)));
+                read
+            }
+        }
+    }
+
+    fn block<T: Section + serde::Serialize>(&mut self, format: Format) -> Option<serde_json::Value> {
+        self.section::<T>("", format).map(|read| freeze::pruned(&read.value))
+    }
+
+    /// The text of the file, through a link if it is one.
+    fn text(&mut self) -> Option<&'a str> {
+        let file = self.source.files.get(self.path)?;
+        let file = if file.mode == FileMode::Symlink {
+            // What is wrong with the link has been told with the limits.
+            match links::resolve(self.source, &self.shown).ok()? {
+                End::File(file) => file,
+                End::Folder => {
+                    let message = "this link leads to a folder, and a file belongs here";
+                    self.findings.push(Finding::new(Severity::Error, "link", &self.shown, message));
+                    return None;
+                }
+            }
+        } else {
+            file
+        };
+        if file.mode == FileMode::Submodule || matches!(file.content, Content::TooLarge { .. }) {
+            return None;
+        }
+        let text = file.text();
+        if text.is_none() {
+            self.findings.push(other::not_utf8(&self.shown));
+        }
+        text
+    }
+
+    fn section<T: Section>(&mut self, name: &'a str, format: Format) -> Option<Read<'a, T>> {
+        let text = self.text()?;
+        let mut document = other::parse_file(&self.shown, format, text, self.findings)?;
+        if let [_, second, ..] = document.roots.as_slice() {
+            let message = "one file is one document, and a second one starts here";
+            let finding = Finding::new(Severity::Error, "several-documents", &self.shown, message);
+            self.findings.push(finding.at(text, second.span.clone()).hint("move it to a file of its own"));
+            return None;
+        }
+        let mut node = document.roots.pop()?;
+        // Editors look for the schema of a JSON file in the file.
+        if let Value::Object(entries) = &mut node.value {
+            entries.retain(|entry| entry.key != "$schema");
+        }
+        let value = self.typed(text, &node)?;
+        Some(Read { name, path: self.shown.clone(), text, node, value })
+    }
+
+    fn typed<T: Section>(&mut self, text: &str, node: &Node) -> Option<T> {
+        if !explain::check(shape::of::<T>(), &self.shown, text, node, self.findings) {
+            return None;
+        }
+        match serde_json::from_value(node.to_json()) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let message = format!("the file does not fit its format: {error}");
+                self.findings.push(Finding::new(Severity::Error, "wrong-value", &self.shown, message));
+                None
+            }
+        }
+    }
+
+    fn persona(&mut self) -> Option<String> {
+        let persona = self.text().map(freeze::prose)?;
+        self.check_says_something(&persona, "the persona is empty", "write the prompt here, or remove the file");
+        Some(persona)
+    }
+
+    fn check_says_something(&mut self, text: &str, message: &str, hint: &str) {
+        if text.trim().is_empty() {
+            self.findings.push(Finding::new(Severity::Warning, "empty", &self.shown, message).hint(hint));
+        }
+    }
+
+    fn knowledge(&mut self, name: &str) -> Option<Knowledge> {
+        let text = self.text()?;
+        let markdown = other::split_file(&self.shown, text, self.findings)?;
+        let article = match &markdown.front_matter {
+            Some((_, settings)) if settings.root().value != Value::Null => self.typed(text, settings.root())?,
+            _ => Article::default(),
+        };
+        let body = freeze::prose(text.get(markdown.body.clone()).unwrap_or_default());
+        self.check_says_something(&body, "this article says nothing", "write the answer below the front matter");
+        Some(Knowledge { name: name.to_owned(), article, body })
+    }
+}
+
+fn put<T>(slot: &mut Option<T>, read: Option<T>) -> bool {
+    *slot = read;
+    slot.is_some()
+}
+
+fn add<T>(list: &mut Vec<T>, read: Option<T>) -> bool {
+    let before = list.len();
+    list.extend(read);
+    list.len() > before
+}

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::names::{FlowNames, Names};
+use super::names::{FlowNames, Names, slug};
 use super::project::{Project, ProjectFile};
 use super::references::check_code;
 use super::report::{Report, shown};
@@ -53,8 +53,11 @@ fn check_start(file: &ProjectFile, flow: &str, own: &FlowNames, report: &mut Rep
 /// The step that was probably meant; names that differ in spelling only come first.
 fn step_hint(name: &str, own: &FlowNames, report: &mut Report) -> Option<String> {
     let known = || own.steps.iter().map(String::as_str).chain(own.function_steps.iter().copied());
-    let slug = super::names::slug(name);
-    let near = known().find(|step| super::names::slug(step) == slug).or_else(|| report.nearest(name, known()));
+    let same = slug(name);
+    if !report.may_look_up() {
+        return None;
+    }
+    let near = known().find(|step| slug(step) == same).or_else(|| report.nearest(name, known()));
     near.map(|near| format!("did you mean `{near}`?"))
 }
 
@@ -88,7 +91,6 @@ fn check_step(file: &ProjectFile, own: &FlowNames, names: &Names, report: &mut R
 
 fn check_child(child: &Node, file: &ProjectFile, own: &FlowNames, names: &Names, report: &mut Report) {
     let Some(name) = child.as_str().filter(|name| !own.steps.contains(*name)) else { return };
-    let hint = step_hint(name, own, report);
     // A step that is code goes by the name of its file, so only such a name may be missing with the code.
     let may_be_code = name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
     if may_be_code && (!names.has_code || own.function_steps.contains(name)) {
@@ -96,6 +98,7 @@ fn check_child(child: &Node, file: &ProjectFile, own: &FlowNames, names: &Names,
         return check_code(name, "step", &own.function_steps, names, file, span, report);
     }
     let message = format!("there is no step `{}` in this flow", shown(name));
+    let hint = step_hint(name, own, report);
     report.at(Severity::Error, "dangling-reference", file, child.span.clone(), message, hint);
 }
 

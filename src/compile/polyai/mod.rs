@@ -30,9 +30,7 @@ pub fn compile(source: &Source, findings: &mut Vec<Finding>) -> Option<Value> {
     config.insert("format".to_owned(), json!(1));
     config.insert("kind".to_owned(), json!(source.kind.to_string()));
     config.insert("files".to_owned(), Value::Object(files));
-    if !included.is_empty() {
-        config.insert("included".to_owned(), Value::Object(included));
-    }
+    config.insert("included".to_owned(), Value::Object(included));
     let generated = source.files.keys().filter(|path| path.starts_with(GENERATED)).count();
     if generated > 0 {
         config.insert("generated".to_owned(), json!(generated));

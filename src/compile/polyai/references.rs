@@ -89,9 +89,13 @@ fn check_text(
     report: &mut Report,
 ) {
     let mut from = within.start;
+    let mut verbatim = true;
     for found in REFERENCE.captures_iter(text) {
         let (Some(whole), Some(kind), Some(name)) = (found.get(0), found.get(1), found.get(2)) else { continue };
-        let place = file.text.get(from..within.end).and_then(|rest| rest.find(whole.as_str()));
+        let rest = file.text.get(from..within.end).filter(|_| verbatim);
+        let place = rest.and_then(|rest| rest.find(whole.as_str()));
+        // Escapes hide the rest too, and looking for each in vain would take quadratic time.
+        verbatim = place.is_some();
         let span = place.map_or(within.clone(), |at| from + at..from + at + whole.len());
         from = if place.is_some() { span.end } else { from };
         check_one(kind.as_str(), name.as_str().trim(), flow, file, span, names, report);

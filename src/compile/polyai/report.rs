@@ -62,10 +62,15 @@ impl<'a> Report<'a> {
         self.findings.push(finding);
     }
 
+    /// Takes one of the project's look-ups, if there is one left.
+    pub(super) fn may_look_up(&mut self) -> bool {
+        self.lookups += 1;
+        self.lookups <= MOST_LOOKUPS
+    }
+
     /// The name in `known` that `typed` was probably meant to be.
     pub(super) fn nearest<'n>(&mut self, typed: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-        self.lookups += 1;
-        if self.lookups > MOST_LOOKUPS || typed.len() > LONGEST_NAME {
+        if typed.len() > LONGEST_NAME || !self.may_look_up() {
             return None;
         }
         nearest(typed, known.into_iter().filter(|name| name.len() <= LONGEST_NAME).take(MOST_NAMES))

@@ -124,7 +124,8 @@ fn check_variants(file: &ProjectFile, variants: &Declared, report: &mut Report) 
             let message = format!("there is no variant `{}`", shown(&entry.key));
             report.at(Severity::Error, "dangling-reference", file, entry.key_span.clone(), message, Some(hint));
         }
-        let missing = variants.iter().filter(|variant| values.get(variant).is_none()).count();
+        let known = values.entries().iter().filter(|entry| variants.contains(&entry.key)).count();
+        let missing = variants.len() - known;
         if missing > 0 {
             let name = attribute.get("name").and_then(Node::as_str).unwrap_or_default();
             let message = format!("the attribute `{}` has no value for {missing} of the variants", shown(name));

@@ -6,7 +6,7 @@
 //! A line that says `pointsman:allow-secret`, or follows one that does, is taken at its word. JSON has no comments,
 //! so there a secret can only be replaced by a reference.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::{FileMode, Finding, Severity, Source, SourceFile};
@@ -39,11 +39,16 @@ struct Hit {
 
 /// Adds an error for every secret in `source` that looks live, and covers the secrets that `findings` quote.
 pub fn scan(source: &Source, findings: &mut Vec<Finding>) {
+    let mut earlier: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (index, finding) in findings.iter().enumerate() {
+        earlier.entry(finding.path.clone()).or_default().push(index);
+    }
     let own = source.files.iter().map(|(path, file)| (source.repository_path(path), file));
     let included = source.included.iter().map(|(path, file)| (path.clone(), file));
     for (path, file) in own.chain(included) {
         if let Some(text) = scannable(file) {
-            scan_file(&path, &text, findings);
+            let about = earlier.get(&path).map(Vec::as_slice).unwrap_or_default();
+            scan_file(&path, &text, about, findings);
         }
     }
 }
@@ -82,7 +87,8 @@ fn hits(text: &str) -> Vec<Hit> {
     merged
 }
 
-fn scan_file(path: &str, text: &str, findings: &mut Vec<Finding>) {
+/// Scans one file; `about` are the places in `findings` of those about this file.
+fn scan_file(path: &str, text: &str, about: &[usize], findings: &mut Vec<Finding>) {
     let mut hits = hits(text);
     if hits.is_empty() {
         return;
@@ -96,7 +102,7 @@ fn scan_file(path: &str, text: &str, findings: &mut Vec<Finding>) {
         hits.retain(|hit| !allowed(line_of(&starts, hit.span.start)));
     }
     let masked = Masked::new(text, &starts, &hits);
-    findings.iter_mut().filter(|finding| finding.path == path).for_each(|finding| masked.cover(finding));
+    about.iter().for_each(|index| masked.cover(&mut findings[*index]));
     for hit in hits.iter().take(MOST_PER_FILE) {
         let message = format!("this looks like a live secret ({}), and a version is kept for ever", hit.what);
         let mut finding = Finding::new(Severity::Error, "live-secret", path, message).hint(hint(json));

@@ -125,8 +125,11 @@ pub fn freeze_markdown(text: &str, markdown: &Markdown) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::path::{Path, PathBuf};
+
     use super::*;
-    use crate::compile::Content;
+    use crate::compile::{self, Content, Kind};
 
     fn frozen(path: &str, bytes: &[u8]) -> (Option<Value>, Vec<Finding>) {
         let file = SourceFile { mode: FileMode::Regular, content: Content::Bytes(bytes.to_vec()) };
@@ -171,5 +174,55 @@ mod tests {
         assert_eq!(freeze_file("l.json", &link, &mut findings), Some(expected));
         let module = SourceFile { mode: FileMode::Submodule, content: Content::Bytes(vec![]) };
         assert_eq!(freeze_file("m", &module, &mut findings), None);
+    }
+
+    /// Every file below `root`, by its path from there.
+    fn files_below(root: &Path) -> BTreeMap<String, SourceFile> {
+        let (mut files, mut open) = (BTreeMap::new(), vec![root.to_owned()]);
+        while let Some(folder) = open.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    open.push(path);
+                } else {
+                    let content = Content::Bytes(std::fs::read(&path).unwrap());
+                    let inside = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+                    files.insert(inside, SourceFile { mode: FileMode::Regular, content });
+                }
+            }
+        }
+        files
+    }
+
+    #[test]
+    fn real_agents_of_other_platforms_compile() {
+        let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+        let corpus = std::env::var_os("POINTSMAN_CORPUS").map_or(beside, PathBuf::from);
+        let Ok(agents) = std::fs::read_dir(&corpus) else {
+            println!("skipped: there are no agents in {}; set POINTSMAN_CORPUS to their folder", corpus.display());
+            return;
+        };
+        let mut seen = 0;
+        for folder in agents.map(|agent| agent.unwrap().path().join("files")).filter(|folder| folder.is_dir()) {
+            seen += 1;
+            let files = files_below(&folder);
+            let source = Source {
+                agent: "agent".parse().unwrap(),
+                kind: Kind::Other("plain".to_owned()),
+                folder: String::new(),
+                file_count: files.len(),
+                files,
+                included: BTreeMap::new(),
+                filtered: BTreeSet::new(),
+                conflicted: BTreeSet::new(),
+            };
+            let compilation = compile::compile(&source);
+            let errors: Vec<_> = compilation.errors().collect();
+            assert!(errors.is_empty(), "{}: {errors:#?}", folder.display());
+            for finding in &compilation.findings {
+                println!("{}: {} {:?} {}", folder.display(), finding.path, finding.place, finding.message);
+            }
+        }
+        assert!(seen > 0, "{} holds no agents", corpus.display());
     }
 }

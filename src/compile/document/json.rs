@@ -235,7 +235,7 @@ mod tests {
         let document = parse(Format::Json, "[9007199254740992, 9007199254740993, 1.5e3, -7]").unwrap();
         assert_eq!(
             document.root().to_json(),
-            serde_json::json!([9_007_199_254_740_992_u64, "9007199254740993", 1500.0, -7])
+            serde_json::json!([9_007_199_254_740_992_u64, "9007199254740993", 1500, -7])
         );
         assert_eq!(document.remarks.len(), 1);
         assert_eq!(document.remarks[0].code, "inexact-number");

@@ -29,7 +29,12 @@ pub(super) fn integer(
 
 /// The number with a fraction or exponent written as `written`; Rust's grammar takes all that our formats allow.
 pub(super) fn float(written: &str, digits: &str, span: Range<usize>, remarks: &mut Remarks) -> Value {
-    match digits.parse::<f64>().ok().and_then(serde_json::Number::from_f64) {
+    let number = digits.parse::<f64>().ok();
+    // `60.0` is 60 in JSON, and so it is for whoever wants a whole number.
+    if let Some(whole) = number.filter(|number| number.fract() == 0.0 && number.abs() <= LARGEST_EXACT as f64) {
+        return Value::Number((whole as i64).into());
+    }
+    match number.and_then(serde_json::Number::from_f64) {
         Some(number) => Value::Number(number),
         None => kept_as_text(written, span, remarks),
     }

@@ -15,6 +15,9 @@ pub(super) fn parse(text: &str, remarks: &mut Remarks) -> Result<Node, SyntaxErr
     }
     let table = DeTable::parse(text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
+        if error.message().contains("recurs") {
+            return SyntaxError::new(span, format!("values are nested more than {DEEPEST} deep"));
+        }
         SyntaxError::new(span, error.message().trim_end_matches('.').replace('\n', ", "))
     })?;
     let span = table.span();

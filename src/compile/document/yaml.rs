@@ -10,7 +10,10 @@ use super::place::Characters;
 use super::remark::{Remarks, SyntaxError, shown};
 use super::{DEEPEST, Entry, MOST_VALUES, Node, Value};
 
+mod budget;
 mod scalar;
+
+use budget::Budget;
 
 /// Reads `text`: one node per document, at least one.
 pub(super) fn parse(text: &str, remarks: &mut Remarks) -> Result<Vec<Node>, SyntaxError> {
@@ -39,6 +42,9 @@ pub(super) fn parse(text: &str, remarks: &mut Remarks) -> Result<Vec<Node>, Synt
 fn explain(text: &str, characters: &Characters<'_>, error: &saphyr_parser::ScanError) -> SyntaxError {
     let at = text.floor_char_boundary(characters.byte(error.marker().index()));
     let end = text.ceil_char_boundary((at + 1).min(text.len()));
+    if error.info().starts_with("recursion limit") {
+        return too_deep(at..end);
+    }
     let found = SyntaxError::new(at..end, error.info().trim_end_matches('.').to_owned());
     let line = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let indent = text[line..].bytes().take_while(|byte| matches!(byte, b' ' | b'\t'));
@@ -46,46 +52,6 @@ fn explain(text: &str, characters: &Characters<'_>, error: &saphyr_parser::ScanE
         found.hint("indent with spaces; YAML takes no tabs")
     } else {
         found
-    }
-}
-
-/// What copies of anchored values may cost. It grows with the file, so that many small bombs in one agent stay as
-/// harmless as one.
-struct Budget {
-    nodes: usize,
-    bytes: usize,
-}
-
-impl Budget {
-    fn for_file_of(length: usize) -> Self {
-        Budget { nodes: (1_000 + length / 4).min(200_000), bytes: (16_000 + 4 * length).min(20_000_000) }
-    }
-
-    /// Takes the cost of copying `node` off the budget and returns how deep it is; `None` when too little is left.
-    fn charge(&mut self, node: &Node) -> Option<usize> {
-        self.nodes = self.nodes.checked_sub(1)?;
-        match &node.value {
-            Value::String(text) => {
-                self.bytes = self.bytes.checked_sub(text.len())?;
-                Some(1)
-            }
-            Value::Array(items) => {
-                let mut deepest = 0;
-                for item in items {
-                    deepest = deepest.max(self.charge(item)?);
-                }
-                Some(1 + deepest)
-            }
-            Value::Object(entries) => {
-                let mut deepest = 0;
-                for entry in entries {
-                    self.bytes = self.bytes.checked_sub(entry.key.len())?;
-                    deepest = deepest.max(self.charge(&entry.node)?);
-                }
-                Some(1 + deepest)
-            }
-            _ => Some(1),
-        }
     }
 }
 

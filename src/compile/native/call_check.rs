@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::read::Folder;
-use super::read::Step::{Item, Key};
+use super::folder::Folder;
+use super::folder::Step::{Item, Key};
 use super::references::Teller;
 use crate::compile::Severity;
 

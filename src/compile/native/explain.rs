@@ -88,7 +88,7 @@ impl Explainer<'_> {
                 self.not_a_choice(node, &name, &options);
             }
             ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-                self.none_fits(node, &name, context, depth);
+                self.none_fits(node, &name, error.instance_path().as_str(), context, depth);
             }
             ValidationErrorKind::Pattern { .. } => {
                 let message = format!("{} is not a valid value for {name}", shown(node));
@@ -103,11 +103,11 @@ impl Explainer<'_> {
                 self.tell("wrong-value", span, format!("{name} is longer than {limit} characters"), about());
             }
             ValidationErrorKind::Minimum { limit } => {
-                let message = format!("{name} is {}, and {limit} is the least allowed", shown(node));
+                let message = format!("{name} is {}, and {} is the least allowed", shown(node), whole(limit));
                 self.tell("wrong-value", span, message, about());
             }
             ValidationErrorKind::Maximum { limit } => {
-                let message = format!("{name} is {}, and {limit} is the most allowed", shown(node));
+                let message = format!("{name} is {}, and {} is the most allowed", shown(node), whole(limit));
                 self.tell("wrong-value", span, message, about());
             }
             _ => {
@@ -124,7 +124,7 @@ impl Explainer<'_> {
             .schema
             .pointer(&format!("{pointer}/properties"))
             .and_then(serde_json::Value::as_object)
-            .map(|properties| properties.keys().map(String::as_str).collect())
+            .map(|properties| properties.keys().map(String::as_str).filter(|key| *key != "$schema").collect())
             .unwrap_or_default();
         for key in unexpected {
             if self.is_full() {
@@ -142,10 +142,17 @@ impl Explainer<'_> {
 
     /// No branch of a choice between schemas fits. Ours are two: one of several words, or something that may be left
     /// out. The errors of a single real branch say more than "none fits".
-    fn none_fits(&mut self, node: &Node, name: &str, branches: &[Vec<ValidationError<'static>>], depth: usize) {
+    fn none_fits(
+        &mut self,
+        node: &Node,
+        name: &str,
+        at: &str,
+        branches: &[Vec<ValidationError<'static>>],
+        depth: usize,
+    ) {
         let real: Vec<_> = branches.iter().filter(|branch| !is_null_branch(branch)).collect();
         let mut words = Vec::new();
-        branches.iter().flatten().for_each(|error| constants(error, &mut words, 0));
+        branches.iter().flatten().for_each(|error| constants(error, at, &mut words, 0));
         match real.as_slice() {
             [branch] if words.is_empty() && depth < 8 => branch.iter().for_each(|error| self.explain(error, depth + 1)),
             _ if words.is_empty() => {
@@ -160,7 +167,11 @@ impl Explainer<'_> {
     }
 
     fn not_a_choice(&mut self, node: &Node, name: &str, words: &[&str]) {
-        let hint = match node.as_str().and_then(|typed| nearest(typed, words.iter().copied())) {
+        let meant = |typed: &str| {
+            let same = words.iter().copied().find(|word| word.eq_ignore_ascii_case(typed));
+            same.or_else(|| nearest(typed, words.iter().copied()))
+        };
+        let hint = match node.as_str().and_then(meant) {
             Some(word) => format!("did you mean `{word}`?"),
             None => format!("choose one of {}", quoted(words)),
         };
@@ -216,12 +227,15 @@ fn is_null_branch(branch: &[ValidationError<'_>]) -> bool {
     matches!(branch, [error] if matches!(error.kind(), ValidationErrorKind::Type { kind: TypeKind::Single(JsonType::Null) }))
 }
 
-/// Adds the constants that would have satisfied `error`.
-fn constants(error: &ValidationError<'_>, words: &mut Vec<String>, depth: usize) {
+/// Adds the constants that would have satisfied `error`, if it is about the value at the path `at` itself.
+fn constants(error: &ValidationError<'_>, at: &str, words: &mut Vec<String>, depth: usize) {
+    if error.instance_path().as_str() != at {
+        return;
+    }
     match error.kind() {
         ValidationErrorKind::Constant { expected_value } => words.extend(expected_value.as_str().map(str::to_owned)),
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } if depth < 8 => {
-            context.iter().flatten().for_each(|error| constants(error, words, depth + 1));
+            context.iter().flatten().for_each(|error| constants(error, at, words, depth + 1));
         }
         _ => {}
     }
@@ -243,6 +257,12 @@ fn shown(node: &Node) -> String {
         Value::Bool(value) => format!("`{value}`"),
         other => value_word(other).to_owned(),
     }
+}
+
+/// A limit as people write it: `4` rather than `4.0`.
+fn whole(limit: &serde_json::Value) -> String {
+    let text = limit.to_string();
+    text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }
 
 fn type_word(kind: JsonType) -> &'static str {

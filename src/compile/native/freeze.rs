@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::read::{Folder, Knowledge, Read};
+use super::folder::{Folder, Knowledge, Read};
 
 /// The config. `included` holds the frozen files from outside the folder.
 ///

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::read::Step::{Item, Key};
-use super::read::{Folder, Read};
+use super::folder::Step::{Item, Key};
+use super::folder::{Folder, Read};
 use super::references::Teller;
 use super::section::{Graph, Workflow};
 use crate::compile::Severity;

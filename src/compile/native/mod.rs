@@ -5,6 +5,7 @@
 
 mod call_check;
 mod explain;
+mod folder;
 mod freeze;
 mod graph_check;
 pub mod layout;

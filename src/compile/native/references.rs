@@ -1,10 +1,10 @@
 //! Checks that need more than one file: whatever one names, another must have.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use super::explain::MOST;
-use super::read::Step::{Item, Key};
-use super::read::{Folder, Read, Step};
+use super::folder::Step::{Item, Key};
+use super::folder::{Folder, Read, Step};
 use super::section::{GuardrailKind, LanguagePolicy, Request, Skill, Workflow};
 use crate::compile::{Finding, Severity};
 use crate::domain::nearest::nearest;
@@ -126,7 +126,7 @@ fn collected<'a>(folder: &'a Folder<'_>) -> BTreeSet<&'a str> {
 }
 
 fn check_skill(skill: &Read<'_, Skill>, folder: &Folder<'_>, collected: &BTreeSet<&str>, teller: &mut Teller<'_>) {
-    let mut parameters = HashSet::new();
+    let mut parameters = BTreeSet::new();
     for (index, parameter) in skill.value.parameters.iter().enumerate() {
         if !parameters.insert(parameter.name.as_str()) {
             let message = format!("two parameters are called `{}`", parameter.name);

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::section::{
     Agent, Analytics, Article, Audio, CallHandling, Detection, Graph, Guardrail, Language, Llm, Playbook, Privacy,
@@ -57,10 +60,22 @@ sections! {
 }
 
 fn shape<T: Section>() -> Shape {
-    let schema = schemars::generate::SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
-    let schema = schema.to_value();
+    let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(drop_empty_default));
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    if let Some(properties) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut) {
+        let own = json!({"type": "string", "description": "Where editors find this schema; the compiler ignores it."});
+        properties.insert("$schema".to_owned(), own);
+    }
     let validator = jsonschema::validator_for(&schema).expect("a schema made from a struct is a valid schema");
     Shape { schema, validator }
+}
+
+/// That a field which may be left out is nothing by default goes without saying.
+fn drop_empty_default(schema: &mut schemars::Schema) {
+    let empty = |value: &serde_json::Value| *value == json!(null) || *value == json!([]) || *value == json!({});
+    if schema.get("default").is_some_and(empty) {
+        schema.remove("default");
+    }
 }
 
 /// The shape of `T`.

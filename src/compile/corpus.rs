@@ -18,7 +18,12 @@ pub(crate) fn root() -> Option<PathBuf> {
 
 /// The files of one project by their path in it.
 pub(crate) fn project(name: &str) -> Option<BTreeMap<String, SourceFile>> {
-    Some(folder(&root()?.join(name).join("files")))
+    let path = root()?.join(name).join("files");
+    if path.is_dir() {
+        return Some(folder(&path));
+    }
+    println!("skipped: {} is not there", path.display());
+    None
 }
 
 /// The files below `folder` by their path in it.

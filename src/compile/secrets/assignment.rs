@@ -112,12 +112,6 @@ fn value(text: &str, from: usize, open: &str) -> Option<Range<usize>> {
     let value = &rest[..length];
     let after = rest[length..].chars().next();
     let is_code = quote.is_none() && matches!(after, Some('(' | '['));
-    let is_prose = value.contains(char::is_whitespace) || quote.is_none() && prose_follows(&rest[length..]);
+    let is_prose = value.contains(char::is_whitespace);
     (!value.is_empty() && !is_code && !is_prose).then_some(from..from + length)
-}
-
-/// Whether more words follow on the line, other than a comment.
-fn prose_follows(rest: &str) -> bool {
-    let line = rest.split(['\n', '\r']).next().unwrap_or_default();
-    line.starts_with([' ', '\t']) && line.trim_start().starts_with(|c: char| c.is_alphanumeric())
 }

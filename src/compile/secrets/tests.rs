@@ -98,6 +98,7 @@ fn secrets_are_found_by_their_surroundings() {
         format!("\"apiKey\": \"{}\"", letters(32)),
         format!("\\\"api-key\\\": \\\"{}\\\"", letters(32)),
         format!("API_KEY={}", letters(20)),
+        format!("API_KEY={} poly push", letters(20)),
         format!("client_secret = '{}'", letters(40)),
         format!("auth_token: {}", hex(32)),
         format!("- key: X-Api-Key\n  value: {}\n", letters(24)),

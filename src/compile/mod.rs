@@ -3,6 +3,9 @@
 //! [`compile()`] is pure and deterministic: the same bytes give the same digest on every machine. It never opens a
 //! file; whoever calls it has read git objects, so a symlink cannot be followed and nothing of a folder is executed.
 
+#[cfg(test)]
+pub(crate) mod corpus;
+pub mod detect;
 pub mod document;
 pub mod finding;
 pub mod frozen;

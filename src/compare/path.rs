@@ -44,6 +44,12 @@ impl<'a> Path<'a> {
         Path { parent: Some(self), step }
     }
 
+    /// Whether one of the keys on the way is `key`.
+    pub(crate) fn passes(&self, key: &str) -> bool {
+        let here = matches!(self.step, Step::Key(step) if step == key);
+        here || self.parent.is_some_and(|parent| parent.passes(key))
+    }
+
     /// The path as text.
     pub(crate) fn show(&self) -> String {
         let mut steps = Vec::new();

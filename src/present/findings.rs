@@ -49,9 +49,10 @@ pub fn finding(finding: &Finding, style: &Style) -> String {
     let origin = Origin::path(escape(&finding.path));
     let mut group: Group<'_> = match &finding.place {
         Some(place) => {
-            let (source, span) = excerpt(place);
+            let start = column_in_excerpt(place, &finding.message);
+            let (source, span) = excerpt(place, start);
             // Where the line is shown as it stands, its own column is the true one; else that is given apart.
-            let shown_whole = source == place.excerpt && column_in_excerpt(place) + 1 == place.column;
+            let shown_whole = source == place.excerpt && start + 1 == place.column;
             let snippet = Snippet::source(source)
                 .line_start(place.line)
                 .annotation(AnnotationKind::Primary.span(span))
@@ -71,24 +72,39 @@ pub fn finding(finding: &Finding, style: &Style) -> String {
 }
 
 /// The excerpt as it is shown, and the bytes of it that the finding is about.
-fn excerpt(place: &Place) -> (String, std::ops::Range<usize>) {
-    let start = column_in_excerpt(place);
-    let part = |skip: usize, take: usize| place.excerpt.chars().skip(skip).take(take).collect::<String>();
-    let (before, marked) = (escape_line(&part(0, start)), escape_line(&part(start, place.length)));
-    let after = escape_line(&part(start.saturating_add(place.length), usize::MAX));
+fn excerpt(place: &Place, start: usize) -> (String, std::ops::Range<usize>) {
+    let (before, marked) = (escape_line(&part(place, 0, start)), escape_line(&part(place, start, place.length)));
+    let after = escape_line(&part(place, start.saturating_add(place.length), usize::MAX));
     let span = before.len()..before.len() + marked.len();
     (format!("{before}{marked}{after}"), span)
 }
 
+/// Characters of the excerpt.
+fn part(place: &Place, skip: usize, take: usize) -> String {
+    place.excerpt.chars().skip(skip).take(take).collect()
+}
+
 /// Where the place's column stands in its excerpt. A line of more than 160 characters is cut 80 characters ahead of
-/// the column, which shows only in the excerpt's length.
-fn column_in_excerpt(place: &Place) -> usize {
+/// the column. Whether it was does not always show: an excerpt of 121 to 159 characters may be a whole line or the
+/// end of a longer one, and then the reading whose text the message names is taken.
+fn column_in_excerpt(place: &Place, message: &str) -> usize {
     const WHOLE: usize = 160;
     const AHEAD: usize = WHOLE / 2;
     let column = place.column.saturating_sub(1);
     let length = place.excerpt.chars().count();
-    let was_cut = column >= AHEAD && (length >= WHOLE || column > length);
-    if was_cut { AHEAD.min(length) } else { column.min(length) }
+    let (in_whole, in_cut) = (column.min(length), AHEAD.min(length));
+    if column < AHEAD {
+        return in_whole;
+    }
+    if length >= WHOLE || column > length {
+        return in_cut;
+    }
+    let may_be_cut = column + length > WHOLE + AHEAD;
+    let named = |start| {
+        let text = part(place, start, place.length);
+        !text.trim().is_empty() && message.contains(&text)
+    };
+    if may_be_cut && named(in_cut) && !named(in_whole) { in_cut } else { in_whole }
 }
 
 #[cfg(test)]
@@ -120,9 +136,21 @@ mod tests {
         let text = format!("{{\"a\": \"{}\", \"secret\": 1}}", "x".repeat(5_000));
         let at = text.find("secret").unwrap();
         let found = Finding::new(Severity::Error, "secret", "a.json", "a secret").at(&text, at..at + 6);
-        let (source, span) = excerpt(found.place.as_ref().unwrap());
+        let place = found.place.as_ref().unwrap();
+        let (source, span) = excerpt(place, column_in_excerpt(place, &found.message));
         assert_eq!(&source[span], "secret");
         assert!(finding(&found, &Style::PLAIN).contains(" --> a.json:1:5012\n"));
+    }
+
+    #[test]
+    fn the_end_of_a_long_line_is_told_from_a_whole_line() {
+        for (ahead, behind) in [(118, 70), (118, 5), (150, 3), (100, 59), (300, 20), (10, 300)] {
+            let text = format!("{}`name`{}", "x".repeat(ahead), "y".repeat(behind));
+            let found = Finding::new(Severity::Error, "x", "a.yaml", "unknown `name`").at(&text, ahead..ahead + 6);
+            let place = found.place.as_ref().unwrap();
+            let (source, span) = excerpt(place, column_in_excerpt(place, &found.message));
+            assert_eq!(&source[span], "`name`", "{ahead} {behind}");
+        }
     }
 
     #[test]

@@ -71,8 +71,8 @@ pub(super) fn chapters(report: &Report) -> Vec<Chapter> {
                 if let Some(rule) = &prohibition.rule {
                     pieces.extend([ours(": "), quote(rule)]);
                 }
-                pieces.extend(named(" topics ", &prohibition.topics));
-                pieces.extend(named(" phrases ", &prohibition.phrases));
+                pieces.extend(named("; topics ", &prohibition.topics));
+                pieces.extend(named("; phrases ", &prohibition.phrases));
                 pieces
             }),
         ),

@@ -118,7 +118,7 @@ mod tests {
           line, skill `lookup_booking`: One moment.
 
         Won't say
-          no_prices: Never name a price phrases only today
+          no_prices: Never name a price; phrases only today
 
         Data leaving the system
         + lookup_booking sends phone to new.example by POST https://new.example/b

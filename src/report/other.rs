@@ -54,7 +54,10 @@ pub(super) fn facts(config: &Value) -> Facts {
     let mut facts = Facts::default();
     let mut numbers: BTreeSet<(String, String)> = BTreeSet::new();
     scan::file_texts(config, &mut |file, found| {
-        if let Some(kind) = saying_kind(file, found.key) {
+        // Rasa keeps what is said as `responses.<name>[].text`.
+        let response = found.key == "text" && found.path.passes("responses");
+        let kind = if response { Some(SayingKind::Say) } else { saying_kind(file, found.key) };
+        if let Some(kind) = kind {
             facts.sayings.push(Saying::new(kind, format!("`{}`", found.path.show()), found.text));
         }
         scan::hosts(&mut facts, found, is_called(found.key));

@@ -134,6 +134,7 @@ fn any_other_folder_tells_prompts_hosts_and_numbers() {
             "prompt": {"prompt": "Be kind. Call +44 20 7123 4567.", "llm": "x"}},
             "messages": [{"role": "system", "content": "Be brief."}],
             "tools": [{"name": "crm", "api_schema": {"url": "https://crm.example/x"}}]}},
+        "domain.yml": {"format": "yaml", "value": {"responses": {"utter_bye": [{"text": "Bye!"}]}}},
         "prompts/system.md": {"format": "text", "text": "See https://docs.example/a."},
     }});
     let found = report(&config, None, &[]);
@@ -144,6 +145,7 @@ fn any_other_folder_tells_prompts_hosts_and_numbers() {
             (SayingKind::Greeting, r#"`files["agent.json"].agent.first_message`"#),
             (SayingKind::Prompt, r#"`files["agent.json"].agent.prompt.prompt`"#),
             (SayingKind::Prompt, r#"`files["agent.json"].messages[0].content`"#),
+            (SayingKind::Say, r#"`files["domain.yml"].responses.utter_bye[0].text`"#),
             (SayingKind::Prompt, r#"`files["prompts/system.md"]`"#),
         ]
     );

@@ -17,6 +17,8 @@ struct Growing {
     head: AcceptedHead,
     tree: ObjectId,
     time: jiff::Timestamp,
+    /// What the ledger's commit says of it: its newest commit's first line.
+    subject: String,
     moved: bool,
 }
 
@@ -105,12 +107,14 @@ impl Applying<'_, '_> {
             Some((old, head)) => {
                 self.edit.drop_head(old);
                 let commit = self.repository.commit(head.head)?;
-                Growing { head: head.clone(), tree: commit.tree, time: commit.time, moved: true }
+                let subject = format!("Begin {name} with the history of {old}");
+                Growing { head: head.clone(), tree: commit.tree, time: commit.time, subject, moved: true }
             }
             None => Growing {
                 head: AcceptedHead { head: root_commit(self.repository), height: 1, rolled_back: BTreeMap::new() },
                 tree: crate::store::environment_root(self.repository),
                 time: jiff::Timestamp::UNIX_EPOCH,
+                subject: format!("Begin {name}"),
                 moved: true,
             },
         };
@@ -125,7 +129,7 @@ impl Applying<'_, '_> {
             let head = environment.and_then(|environment| environment.head.clone());
             let head = head.expect("the plan begins an environment before it moves anything in it");
             let commit = self.repository.commit(head.head)?;
-            let growing = Growing { head, tree: commit.tree, time: commit.time, moved: false };
+            let growing = Growing { head, tree: commit.tree, time: commit.time, subject: String::new(), moved: false };
             self.growing.insert(name.clone(), growing);
         }
         Ok(self.growing.get_mut(name).expect("just inserted"))
@@ -181,8 +185,7 @@ impl Applying<'_, '_> {
         growing.head.height += 1;
         rebuild::fold(&mut growing.head.rolled_back, &record);
         (growing.tree, growing.time, growing.moved) = (tree, time, true);
-        let head = growing.head.clone();
-        self.edit.head(repository, &planned.environment, &head, &record.subject);
+        growing.subject = record.subject;
         if let Some(beside) = planned.beside {
             self.edit.keep(beside);
         }
@@ -198,7 +201,7 @@ impl Applying<'_, '_> {
         let mut heads = Vec::new();
         for (name, growing) in &self.growing {
             if growing.moved {
-                self.edit.head(repository, name, &growing.head, &format!("Begin {name}"));
+                self.edit.head(repository, name, &growing.head, &growing.subject);
                 heads.push((name.clone(), growing.head.head));
             }
             let expected = self.view.tips.get(name).copied().flatten();

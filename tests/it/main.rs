@@ -1,0 +1,4 @@
+//! Stories: the program as people use it, on real repositories, with real git.
+
+mod env;
+mod release;

@@ -32,7 +32,7 @@ pub use draft::Draft;
 pub use error::{Error, Result, age_text};
 pub use git_program::Git;
 pub use history::Recorded;
-pub use ledger::{Entry, Ledger, LedgerEdit, NewEntry};
+pub use ledger::{AgentFolder, Entry, Ledger, LedgerEdit, NewEntry};
 pub use locate::{Located, Misplaced, manifest_on_disk};
 pub use objects::{Commit, EntryMode, TagObject, Tree, TreeEntry};
 pub use refs::RefUpdate;

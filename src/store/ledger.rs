@@ -147,9 +147,24 @@ impl<'r> Ledger<'r> {
         Ok(heads)
     }
 
+    /// The content of the entry `id`, without reading its documents.
+    pub fn content(&self, id: ObjectId) -> Result<AgentContent> {
+        let tree = self.repository.tree(id)?;
+        let find = |name: &str| tree.get(name).map(|entry| entry.id);
+        let source = find("source").ok_or_else(|| missing(id, "source"))?;
+        Ok(AgentContent { source, include: find("include") })
+    }
+
     /// What was answered to the idempotency key called `name`.
     pub fn key(&self, name: &Digest) -> Result<Option<KeyRecord>> {
         self.read(&key_path(name))
+    }
+}
+
+fn missing(entry: ObjectId, name: &str) -> Error {
+    Error::Corrupt {
+        what: format!("the version entry {} has no `{name}`", entry.short()),
+        hint: "pointsman verify".to_owned(),
     }
 }
 
@@ -181,6 +196,11 @@ impl AgentFolder<'_> {
         versions.collect()
     }
 
+    /// Whether `number` is accepted.
+    pub fn has_version(&self, number: VersionNumber) -> bool {
+        self.tree.get(&number.to_string()).is_some_and(|entry| entry.mode == EntryMode::Tree)
+    }
+
     /// What was marked about the versions.
     pub fn marks(&self) -> Result<Marks> {
         match self.tree.get("marks.json") {
@@ -209,11 +229,7 @@ impl AgentFolder<'_> {
 /// Reads the entry `id` of a version.
 fn read_entry(repository: &Repository, id: ObjectId) -> Result<Entry> {
     let tree = repository.tree(id)?;
-    let missing = |name: &str| Error::Corrupt {
-        what: format!("the version entry {} has no `{name}`", id.short()),
-        hint: "pointsman verify".to_owned(),
-    };
-    let find = |name: &str| tree.get(name).map(|entry| entry.id).ok_or_else(|| missing(name));
+    let find = |name: &str| tree.get(name).map(|entry| entry.id).ok_or_else(|| missing(id, name));
     Ok(Entry {
         id,
         record: document(repository, "version.json", find("version.json")?)?,

@@ -19,6 +19,7 @@ pub mod locks;
 mod objects;
 mod refs;
 mod tree_edit;
+mod work_tree;
 mod world;
 
 use std::cell::RefCell;
@@ -34,9 +35,11 @@ pub use git_program::Git;
 pub use history::Recorded;
 pub use ledger::{AgentFolder, Entry, Ledger, LedgerEdit, NewEntry};
 pub use locate::{Located, Misplaced, manifest_on_disk};
+pub use locks::LockFile;
 pub use objects::{Commit, EntryMode, TagObject, Tree, TreeEntry};
 pub use refs::RefUpdate;
 pub use tree_edit::{TreeEdit, TreeEdits};
+pub use work_tree::{Touched, WorkTreeChanges};
 pub use world::{Change, RefPlace, SEEN_LEDGER, Scope, World};
 
 use error::Doing as _;

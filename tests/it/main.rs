@@ -1,4 +1,5 @@
 //! Stories: the program as people use it, on real repositories, with real git.
 
 mod env;
+mod layers;
 mod release;

@@ -81,6 +81,7 @@ pub fn carry_out(
     };
     match run(&context, &order, &mut memory, &remember)? {
         Decided::KeyReused => Err(idempotency::reused()),
+        Decided::Overtaken => unreachable!("only a publish can be overtaken"),
         Decided::Replayed(answer) => replayed(&answer),
         Decided::Done(outcome) => {
             let mut moved = moved(&outcome.plan, &agents)?;

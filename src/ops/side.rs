@@ -6,7 +6,7 @@ use super::{Problem, Workspace};
 use crate::compile::{Compilation, Finding, Severity, compile};
 use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionNumber};
 use crate::policy::Policy;
-use crate::store::{AgentContent, Draft, EnvironmentTree, Ledger, Located, RefPlace};
+use crate::store::{AgentContent, Draft, EnvironmentTree, Ledger, Located, RefPlace, Scope};
 
 /// How a side is spelled: `draft`, `draft:<branch>`, `v3`, `env:live`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,9 +74,14 @@ pub fn draft(workspace: &Workspace, agent: &AgentId, named: Option<&str>) -> Res
     if named.is_some() || repository.work_dir().is_none() {
         let tip = match named {
             Some(name) => named_tip(workspace, name)?,
-            None => workspace.base_commit()?.ok_or_else(|| {
-                Problem::refused("unborn_branch", "the default branch has no commit yet").hint("push a commit first")
-            })?,
+            None => {
+                // The tip that the remote has now, not the one of the last fetch.
+                workspace.world()?.refresh(repository, &Scope::Agents([agent.clone()].into()))?;
+                workspace.base_commit()?.ok_or_else(|| {
+                    Problem::refused("unborn_branch", "the default branch has no commit yet")
+                        .hint("push a commit first")
+                })?
+            }
         };
         return at_commit(workspace, agent, tip);
     }

@@ -96,7 +96,11 @@ impl Workspace {
             return Ok(self.repository.read_ref("HEAD")?);
         }
         let world = World::of(&self.repository, self.local);
-        Ok(world.default_branch(&self.repository)?.1)
+        match world.default_branch(&self.repository)?.1 {
+            Some(tip) => Ok(Some(tip)),
+            // A mirror that was never fetched into by us tracks nothing yet.
+            None => Ok(self.repository.read_ref("HEAD")?),
+        }
     }
 
     /// The agent called `given`; without a name, the one whose folder this is, or the only one.

@@ -38,6 +38,7 @@ pub fn apply(
         changes: Vec::new(),
         growing: BTreeMap::new(),
         deployment: None,
+        ledger: None,
         kept: Vec::new(),
     };
     let asked = matches!(plan.answer, Some(Answer::Moved { .. }));
@@ -49,8 +50,13 @@ pub fn apply(
         applying.edit.key(repository, &key.name, &record);
     }
     let heads = applying.finish()?;
-    let Applying { deployment, kept, .. } = applying;
-    Ok(Outcome { plan, heads, deployment, kept, policy_note: view.policy_note.clone(), ignored: view.ignored.clone() })
+    let Applying { deployment, kept, ledger, .. } = applying;
+    // Refs that only repeat what is decided decide nothing by being late.
+    if let Err(error) = view.world.follow(repository, view.accepted_tags()) {
+        tracing::warn!(%error, "refs of this clone will follow later");
+    }
+    let (policy_note, ignored) = (view.policy_note.clone(), view.ignored.clone());
+    Ok(Outcome { plan, heads, ledger, deployment, kept, policy_note, ignored })
 }
 
 struct Applying<'a, 'r> {
@@ -61,6 +67,7 @@ struct Applying<'a, 'r> {
     changes: Vec<Change>,
     growing: BTreeMap<EnvironmentName, Growing>,
     deployment: Option<DeploymentId>,
+    ledger: Option<ObjectId>,
     kept: Vec<(crate::domain::VersionTag, String)>,
 }
 
@@ -218,6 +225,7 @@ impl Applying<'_, '_> {
         } else {
             Some(self.edit.commit(&self.view.ledger, &self.context.committer, self.context.now)?)
         };
+        self.ledger = ledger;
         if let Some(new) = ledger
             && self.view.ledger_ref != Some(new)
         {

@@ -48,6 +48,25 @@ pub struct View<'r> {
     pub observed: Observed,
 }
 
+impl View<'_> {
+    /// Tags of the accepted versions that stand where they should.
+    pub fn accepted_tags(&self) -> impl Iterator<Item = VersionTag> {
+        self.observed.agents.iter().flat_map(|(agent, state)| {
+            let right = state.versions.keys().filter(|number| !state.astray.contains_key(number));
+            right.map(|number| VersionTag { agent: agent.clone(), number: *number })
+        })
+    }
+
+    /// The newest version of `agent`, those that this pass accepts included and one that it makes left out.
+    pub fn newest(&self, agent: &AgentId) -> Option<VersionNumber> {
+        let known = self.observed.agents.get(agent).and_then(|state| state.versions.keys().next_back().copied());
+        let accepted = self.observed.candidates.iter().filter(|candidate| {
+            candidate.tag.agent == *agent && !candidate.create && matches!(candidate.verdict, Verdict::Accept(_))
+        });
+        accepted.map(|candidate| candidate.tag.number).max().max(known)
+    }
+}
+
 /// Looks at the world for `order`.
 pub fn look<'r>(context: &Context<'r>, order: &Order, memory: &mut Memory) -> Result<View<'r>> {
     let repository = context.repository;
@@ -380,7 +399,13 @@ impl<'r, 'a> Looking<'r, 'a> {
             let subject = commit.message.lines().next().unwrap_or_default();
             let mut message = crate::domain::record::one_line(subject);
             message.push('\n');
-            let new = NewVersion { agent: agent.clone(), commit: tip, tagger: context.committer.clone(), message };
+            let new = NewVersion {
+                agent: agent.clone(),
+                commit: tip,
+                tagger: context.committer.clone(),
+                message,
+                after: None,
+            };
             let candidate = self.new_version(&new, agents, candidates, context)?;
             if let Verdict::Refuse(rejection) = &candidate.verdict
                 && let Some(first) = policy.environments.first()

@@ -5,12 +5,16 @@ use std::time::{Duration, Instant};
 use super::apply::apply;
 use super::history::GitHistory;
 use super::observe::{Memory, View, look};
+use super::parts::Part;
 use super::{Context, Key, Order, Outcome};
 use crate::plan::{Answer, Observed, Plan, plan};
-use crate::store::Result;
+use crate::store::{Error, Result};
 
 /// How long a pass goes on losing races before it gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The longest pause between two attempts; each one costs a fetch and a push.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 /// What a pass came to.
 pub enum Decided {
@@ -20,37 +24,110 @@ pub enum Decided {
     Replayed(serde_json::Value),
     /// The idempotency key came with another request before.
     KeyReused,
+    /// A version came in that the publisher has not seen: what to publish is to be decided again.
+    Overtaken,
 }
 
+/// Turns what a request came to into what an idempotency key remembers.
+type Remember<'f> = &'f dyn Fn(&Answer, &Observed) -> serde_json::Value;
+
 /// Runs one pass. `answer` turns what the request came to into what an idempotency key remembers.
-pub fn run(
+pub fn run(context: &Context<'_>, order: &Order, memory: &mut Memory, answer: Remember<'_>) -> Result<Decided> {
+    match attempt(context, order, memory, answer, None) {
+        // What the remote said no to may have been decided on a state that has passed: read and decide once more.
+        Err((Error::PushRefused { .. }, _)) => {}
+        other => return other.map_err(|(error, _)| error),
+    }
+    match attempt(context, order, memory, answer, None) {
+        Err((error @ Error::PushRefused { .. }, plan)) if Part::all(&plan).len() > 1 => {
+            tracing::debug!(%error, "refused twice, trying the parts alone");
+            one_by_one(context, order, memory, answer, &plan)
+        }
+        other => other.map_err(|(error, _)| error),
+    }
+}
+
+/// Carries out the parts of `plan` alone, each decided anew, so that one protected ref stops only itself. A refusal of
+/// the part that was asked for is an error; others are told.
+fn one_by_one(
     context: &Context<'_>,
     order: &Order,
     memory: &mut Memory,
-    answer: &dyn Fn(&Answer, &Observed) -> serde_json::Value,
+    answer: Remember<'_>,
+    plan: &Plan,
 ) -> Result<Decided> {
+    let own = Part::answered(plan);
+    let mut done: Option<Outcome> = None;
+    let mut refused = Vec::new();
+    for part in Part::all(plan) {
+        let asked = own.as_ref() == Some(&part);
+        let alone = if asked { order.clone() } else { Order::look_at(order.scope.clone()) };
+        match attempt(context, &alone, memory, answer, Some(&part)) {
+            Ok(Decided::Done(outcome)) => match &mut done {
+                Some(done) => done.absorb(*outcome),
+                None => done = Some(*outcome),
+            },
+            Ok(other) => return Ok(other),
+            // Without the versions nothing else of this plan can be proven.
+            Err((error @ Error::PushRefused { .. }, _)) if !asked && part != Part::Versions => {
+                context.repository.drop_staged();
+                refused.push((part, error));
+            }
+            Err((error, _)) => return Err(error),
+        }
+    }
+    match (done, refused.pop()) {
+        (Some(mut outcome), last) => {
+            refused.into_iter().chain(last).for_each(|(part, refusal)| part.tell(&refusal, &mut outcome));
+            Ok(Decided::Done(Box::new(outcome)))
+        }
+        (None, Some((_, refusal))) => Err(refusal),
+        (None, None) => attempt(context, order, memory, answer, None).map_err(|(error, _)| error),
+    }
+}
+
+/// Looks, decides and carries out, again as long as somebody is faster; `part` leaves the other parts of the plan out.
+/// An error comes with the plan that met it.
+fn attempt(
+    context: &Context<'_>,
+    order: &Order,
+    memory: &mut Memory,
+    answer: Remember<'_>,
+    part: Option<&Part>,
+) -> std::result::Result<Decided, (Error, Plan)> {
+    let unplanned = |error| (error, Plan::default());
     let started = Instant::now();
     let mut wait = Duration::from_millis(2);
     loop {
-        let view = look(context, order, memory)?;
-        if let Some(decided) = remembered(&view, order.key.as_ref(), context.now)? {
+        let view = look(context, order, memory).map_err(unplanned)?;
+        if let Some(decided) = remembered(&view, order.key.as_ref(), context.now).map_err(unplanned)? {
             return Ok(decided);
         }
-        let plan = decide(context, &view, order)?;
+        if order.publish.as_ref().is_some_and(|new| view.newest(&new.agent) != new.after) {
+            context.repository.drop_staged();
+            return Ok(Decided::Overtaken);
+        }
+        let mut plan = decide(context, &view, order).map_err(unplanned)?;
         let key = match (&order.key, &plan.answer) {
             // A refusal is not remembered: what was missing may be there the next time.
             (Some(_), Some(Answer::Refused(_) | Answer::Published(_)) | None) | (None, _) => None,
             (Some(key), Some(given)) => Some((key, answer(given, &view.observed))),
         };
-        match apply(context, &view, plan, key) {
+        if let Some(part) = part {
+            part.only(&mut plan);
+        }
+        match apply(context, &view, plan.clone(), key) {
             Ok(outcome) => return Ok(Decided::Done(Box::new(outcome))),
             Err(error) if error.is_lost_race() && started.elapsed() < PATIENCE => {
                 tracing::debug!(%error, "somebody was faster, deciding again");
                 context.repository.drop_staged();
                 std::thread::sleep(wait.mul_f64(jitter()));
-                wait = (wait * 2).min(Duration::from_millis(200));
+                wait = (wait * 2).min(LONGEST_WAIT);
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                context.repository.drop_staged();
+                return Err((error, plan));
+            }
         }
     }
 }

@@ -81,27 +81,28 @@ impl Repository {
             .env("GIT_OBJECT_DIRECTORY", &objects)
             .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", self.common_dir().join("objects"))
             .setting("core.splitIndex=false")
+            // A program that the repository names may be wrong about what changed; the disk is not.
+            .setting("core.fsmonitor=false")
             .setting("core.fsync=none")
             .setting("core.safecrlf=false");
-        let conflicted = if self.merge_in_progress() { unmerged(&git)? } else { BTreeSet::new() };
+        // Adding a file settles its conflict in git's eyes, so conflicts are read first. Not only merges make them.
+        let conflicted = unmerged(&git)?;
         let pathspecs = self.pathspecs(&git, located)?;
         if !pathspecs.is_empty() {
             let mut args = vec!["add".to_owned(), "-A".to_owned(), "--sparse".to_owned(), "--".to_owned()];
             args.extend(pathspecs);
             git.run(&args)?;
         }
-        let root = match git.run(&["write-tree"]) {
-            Ok(id) => id,
-            // Conflicts elsewhere stop git from writing any tree; they are not this draft's business.
-            Err(error) => {
-                let elsewhere = unmerged(&git)?;
-                if elsewhere.is_empty() {
-                    return Err(error);
-                }
-                let paths = elsewhere.iter().flat_map(|path| format!("{path}\0").into_bytes()).collect();
-                git.run_with_input(&["update-index", "--force-remove", "-z", "--stdin"], paths)?;
-                git.run(&["write-tree"])?
-            }
+        let root = if conflicted.is_empty() {
+            git.run(&["write-tree"])?
+        } else {
+            // Conflicts elsewhere stop git from writing any tree. They are not this draft's business, and stay in the
+            // index that a publish installs: only a copy for the tree goes without them.
+            let copy = quarantine.path().join("index-for-tree");
+            std::fs::copy(&index, &copy).doing(doing)?;
+            let git = git.env("GIT_INDEX_FILE", &copy);
+            git.run_with_input(&["update-index", "--force-remove", "-z", "--stdin"], unmerged_paths(&git)?)?;
+            git.run(&["write-tree"])?
         };
         let root = String::from_utf8_lossy(&root).trim().parse().map_err(|_| Error::Corrupt {
             what: "`git write-tree` did not print an object id".to_owned(),
@@ -139,11 +140,6 @@ impl Repository {
             }
         }
         Ok(pathspecs)
-    }
-
-    fn merge_in_progress(&self) -> bool {
-        let signs = ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"];
-        signs.iter().any(|name| self.git_dir().join(name).exists())
     }
 
     /// The tree of HEAD; nothing on an unborn branch.
@@ -214,10 +210,17 @@ impl Repository {
     }
 }
 
-fn unmerged(git: &Git) -> Result<BTreeSet<String>> {
-    let out = git.run(&["ls-files", "-u", "-z"])?;
+/// Paths with an unresolved conflict, each ended by a NUL.
+fn unmerged_paths(git: &Git) -> Result<Vec<u8>> {
+    let out = git.run(&["ls-files", "-u", "-z", "--", ":(top)"])?;
     let rows = out.split(|&c| c == 0).filter_map(|row| row.iter().position(|&c| c == b'\t').map(|tab| &row[tab + 1..]));
-    Ok(rows.map(|path| String::from_utf8_lossy(path).into_owned()).collect())
+    Ok(rows.flat_map(|path| [path, b"\0"].concat()).collect())
+}
+
+fn unmerged(git: &Git) -> Result<BTreeSet<String>> {
+    let paths = unmerged_paths(git)?;
+    let paths = paths.split(|&c| c == 0).filter(|path| !path.is_empty());
+    Ok(paths.map(|path| String::from_utf8_lossy(path).into_owned()).collect())
 }
 
 fn listed(git: &Git, pathspec: &str) -> Result<Vec<u8>> {

@@ -138,8 +138,15 @@ impl Repository {
         Ok(false)
     }
 
-    /// Whether `content` is the agent's content in `tip` or any of its ancestors.
-    pub fn is_in_history(&self, tip: ObjectId, located: &Located, content: AgentContent) -> Result<bool> {
+    /// Whether `tip` or any of its ancestors has `content` in one of `folders`, its included files at their paths.
+    /// Which files an agent includes may have changed since; those that the content names are asked for.
+    pub fn is_in_history(
+        &self,
+        tip: ObjectId,
+        agent: &AgentId,
+        folders: &[&str],
+        content: AgentContent,
+    ) -> Result<bool> {
         let doing = || format!("walk the history of {}", tip.short());
         let mut walk = self.git.revwalk().doing(doing)?;
         walk.push(oid(tip)).doing(doing)?;
@@ -148,17 +155,23 @@ impl Repository {
         for id in walk {
             let id = super::objects::id(id.doing(doing)?);
             let tree = self.commit(id)?.tree;
-            // Most commits of a large repository do not touch this agent: equal roots are looked at once.
-            if seen.insert(tree) && self.content(tree, located)? == Some(content) {
-                return Ok(true);
-            }
             cut_off |= self.is_cut_off(id);
+            // Most commits of a large repository do not touch this agent: equal roots are looked at once.
+            if !seen.insert(tree) {
+                continue;
+            }
+            for folder in folders {
+                if self.tree_at(tree, folder)? == Some(content.source)
+                    && content.include.map_or(Ok(true), |include| self.is_part_of(include, tree))?
+                {
+                    return Ok(true);
+                }
+            }
         }
         if cut_off {
             return Err(Error::Shallow {
                 what: format!(
-                    "whether the newest version of `{}` is part of this history cannot be seen in a shallow clone",
-                    located.agent
+                    "whether the newest version of `{agent}` is part of this history cannot be seen in a shallow clone"
                 ),
                 hint: "git fetch --unshallow".to_owned(),
             });

@@ -9,20 +9,24 @@
 mod branches;
 mod content;
 mod discard;
+mod divergence;
 mod draft;
 mod error;
+mod follow;
 mod git_program;
 mod history;
 mod ledger;
 mod locate;
 pub mod locks;
 mod objects;
+mod promised;
 mod refs;
+mod remote;
 mod tree_edit;
 mod work_tree;
 mod world;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
@@ -49,6 +53,8 @@ use objects::Staged;
 pub struct Repository {
     git: git2::Repository,
     staged: RefCell<Staged>,
+    /// The remote that promised what a partial clone leaves out, read when something is missing.
+    partial: OnceCell<Option<String>>,
 }
 
 impl Repository {
@@ -57,7 +63,7 @@ impl Repository {
         sync_to_disk();
         let git = git2::Repository::open_ext(dir, git2::RepositoryOpenFlags::empty(), &[] as &[&Path])
             .map_err(|error| cannot_open(dir, error))?;
-        Ok(Repository { git, staged: RefCell::default() })
+        Ok(Repository { git, staged: RefCell::default(), partial: OnceCell::new() })
     }
 
     /// The folder with the checked-out files, absent in a bare repository.
@@ -87,6 +93,11 @@ impl Repository {
 
     /// A value of the repository's or the user's git configuration.
     pub fn config(&self, key: &str) -> Option<String> {
+        // libgit2 knows none of the variables that add settings or name other files; git itself does.
+        if std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("GIT_CONFIG")) {
+            let out = Git::in_dir(self.git_dir()).run(&["config", "--get", key]).ok()?;
+            return Some(String::from_utf8_lossy(&out).trim_end_matches('\n').to_owned());
+        }
         self.git.config().ok()?.snapshot().ok()?.get_string(key).ok()
     }
 

@@ -3,3 +3,5 @@
 mod env;
 mod layers;
 mod release;
+mod repositories;
+mod world;

@@ -70,6 +70,8 @@ const DRAFT_READS: usize = 3;
 
 /// Publishes `agent`.
 pub fn publish(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Result<Published, Problem> {
+    let deepened = workspace.deepened()?;
+    let workspace = deepened.as_ref().unwrap_or(workspace);
     let who = workspace.identity()?;
     let request = serde_json::json!({ "agent": agent, "call": call });
     let key = idempotency::key(call.idempotency_key.as_deref(), &who, "publish", &request)?;
@@ -82,23 +84,32 @@ pub fn publish(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Re
     let mut draft_reads = 1;
     // The commit that is tagged: made once, and used again with the next number when a race for one is lost.
     let mut commit: Option<ObjectId> = None;
+    let mut overtaken: Option<ObjectId> = None;
+    let mut parent: Option<VersionNumber> = None;
     loop {
-        // What the decision rests on is read once before anything of the user's moves.
-        let look = Order { key: key.clone(), ..Order::look_at(scope.clone()) };
-        let seen = match run(&context, &look, &mut memory, &nothing)? {
-            Decided::Done(outcome) => *outcome,
-            other => return answered(workspace, agent, other, candidate.findings),
+        // What the decision rests on is read once before anything of the user's moves. A ledger that was just read and
+        // has the version that came in between says it all; a bare tag must be accepted first.
+        let overtaken_by = Ledger::at(&workspace.repository, overtaken)?.versions(agent)?.into_iter().next_back();
+        let (tip, plan) = match overtaken_by {
+            Some((number, _)) if parent.is_none_or(|parent| number > parent) => (overtaken.take(), Plan::default()),
+            _ => {
+                let look = Order { key: key.clone(), ..Order::look_at(scope.clone()) };
+                match run(&context, &look, &mut memory, &nothing)? {
+                    Decided::Done(outcome) => (outcome.ledger, outcome.plan),
+                    other => return answered(workspace, agent, other, candidate.findings),
+                }
+            }
         };
-        let ledger = Ledger::at(&workspace.repository, seen.ledger)?;
+        let ledger = Ledger::at(&workspace.repository, tip)?;
         let newest = ledger.versions(agent)?.into_iter().next_back();
-        let parent = newest.map(|(number, _)| number);
+        parent = newest.map(|(number, _)| number);
         if let Some((number, entry)) = newest {
             let entry = ledger.entry(entry)?;
             if entry.content == candidate.content {
                 let version = VersionView::read(workspace, &ledger, agent, number)?;
                 // Our own tag, made in an attempt that lost the race for the ledger, was accepted with that look.
                 let created = commit.is_some_and(|commit| commit == version.commit) && version.published_by == who;
-                return Ok(published(version, created, seen.plan, agent, candidate.findings));
+                return Ok(published(version, created, plan, agent, candidate.findings));
             }
             if !call.over {
                 must_contain(workspace, agent, &candidate, &entry)?;
@@ -141,7 +152,10 @@ pub fn publish(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Re
         };
         let outcome = match run(&context, &order, &mut memory, &nothing)? {
             Decided::Done(outcome) => *outcome,
-            Decided::Overtaken if started.elapsed() < PATIENCE => continue,
+            Decided::Overtaken { ledger } if started.elapsed() < PATIENCE => {
+                overtaken = ledger;
+                continue;
+            }
             other => return answered(workspace, agent, other, candidate.findings),
         };
         return match &outcome.plan.answer {
@@ -166,7 +180,7 @@ fn answered(
     match decided {
         Decided::Replayed(answer) => replay(workspace, agent, &answer, findings),
         Decided::KeyReused => Err(idempotency::reused()),
-        Decided::Overtaken | Decided::Done(_) => Err(Problem::refused(
+        Decided::Overtaken { .. } | Decided::Done(_) => Err(Problem::refused(
             "publish_race",
             format!("others keep publishing `{agent}`, and were faster for {} seconds", PATIENCE.as_secs()),
         )
@@ -234,7 +248,7 @@ fn candidate(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Resu
     let side = super::side::draft(workspace, agent, call.draft.as_deref())?;
     let mut source = repository.source(&side.located, side.content)?;
     if let Some(draft) = &side.draft {
-        source.conflicted = draft.conflicted.clone();
+        source.conflicted = draft.conflicts_of(&side.located)?;
     }
     let Compilation { findings, frozen } = compile(&source);
     if frozen.is_none() {

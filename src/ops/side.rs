@@ -164,7 +164,7 @@ pub fn config(workspace: &Workspace, found: &Found) -> Result<(Option<serde_json
     }
     let mut source = repository.source(&found.located, found.content)?;
     if let Some(draft) = &found.draft {
-        source.conflicted = draft.conflicted.clone();
+        source.conflicted = draft.conflicts_of(&found.located)?;
     }
     let Compilation { frozen, findings } = compile(&source);
     let value = frozen.map(|frozen| serde_json::from_slice(frozen.bytes()).expect("a frozen config is JSON"));

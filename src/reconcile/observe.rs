@@ -73,10 +73,7 @@ pub fn look<'r>(context: &Context<'r>, order: &Order, memory: &mut Memory) -> Re
     let mut world = World::of(repository, context.local);
     world.refresh(repository, &order.scope)?;
     let (_, default_tip) = world.default_branch(repository)?;
-    let (policy, policy_note) = match default_tip {
-        Some(tip) => repository.policy(tip)?,
-        None => (Policy::default(), None),
-    };
+    let (policy, policy_note) = world.policy(repository)?;
     if policy.branch_prefix != world.branch_prefix {
         world.branch_prefix.clone_from(&policy.branch_prefix);
         world.refresh(repository, &order.scope)?;

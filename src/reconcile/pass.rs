@@ -7,6 +7,7 @@ use super::history::GitHistory;
 use super::observe::{Memory, View, look};
 use super::parts::Part;
 use super::{Context, Key, Order, Outcome};
+use crate::domain::ObjectId;
 use crate::plan::{Answer, Observed, Plan, plan};
 use crate::store::{Error, Result};
 
@@ -25,7 +26,10 @@ pub enum Decided {
     /// The idempotency key came with another request before.
     KeyReused,
     /// A version came in that the publisher has not seen: what to publish is to be decided again.
-    Overtaken,
+    Overtaken {
+        /// The ledger's newest commit.
+        ledger: Option<ObjectId>,
+    },
 }
 
 /// Turns what a request came to into what an idempotency key remembers.
@@ -105,7 +109,7 @@ fn attempt(
         }
         if order.publish.as_ref().is_some_and(|new| view.newest(&new.agent) != new.after) {
             context.repository.drop_staged();
-            return Ok(Decided::Overtaken);
+            return Ok(Decided::Overtaken { ledger: view.ledger.tip() });
         }
         let mut plan = decide(context, &view, order).map_err(unplanned)?;
         let key = match (&order.key, &plan.answer) {

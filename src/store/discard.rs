@@ -65,10 +65,10 @@ impl Repository {
         };
         let commit = self.stage_commit(tree, &[], who, now, "restore\n");
         self.flush()?;
-        let folder = if located.folder.is_empty() { "." } else { &located.folder };
-        let pathspec = format!(":(top,literal){folder}");
+        let pathspec = located.pathspec();
         let git = Git::in_dir(work_dir).setting("core.fsmonitor=false");
-        std::fs::create_dir_all(work_dir.join(&located.folder)).doing(|| format!("make folder `{folder}`"))?;
+        std::fs::create_dir_all(work_dir.join(&located.folder))
+            .doing(|| format!("make folder `{}`", located.folder))?;
         // Added first, or new files would be left behind by the restore.
         git.run(&["add", "-A", "--sparse", "--", &pathspec])?;
         git.run(&["restore", &format!("--source={commit}"), "--staged", "--worktree", "--", &pathspec])?;

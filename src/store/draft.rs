@@ -23,7 +23,7 @@ pub struct Draft {
     /// The tree of the whole index with the requested folders as they are on disk.
     pub root: ObjectId,
     /// Paths with an unresolved merge conflict, seen from the repository's root.
-    pub conflicted: BTreeSet<String>,
+    conflicted: BTreeSet<String>,
     quarantine: tempfile::TempDir,
     /// The user's index when the draft was made.
     base: Option<Vec<u8>>,
@@ -32,6 +32,16 @@ pub struct Draft {
 impl Draft {
     fn index(&self) -> PathBuf {
         self.quarantine.path().join("index")
+    }
+
+    /// Those of `conflicted` that belong to `located`.
+    pub fn conflicts_of(&self, located: &Located) -> Result<BTreeSet<String>> {
+        let globs = super::content::matcher(&located.include)?;
+        let inside = |path: &str| {
+            located.folder.is_empty()
+                || path.strip_prefix(located.folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
+        };
+        Ok(self.conflicted.iter().filter(|path| inside(path) || globs.is_match(path)).cloned().collect())
     }
 
     fn holds(&self, id: ObjectId) -> bool {
@@ -114,7 +124,7 @@ impl Repository {
     }
 
     /// What `git add` is asked for: folders by their literal path, included files by glob. Git fails on a pathspec
-    /// that matches nothing, so those are left out.
+    /// for which it has nothing to do, so those are left out.
     fn pathspecs(&self, git: &Git, located: &[&Located]) -> Result<Vec<String>> {
         let work_dir = self.work_dir().expect("a draft has a working tree");
         let head = self.head_tree()?;
@@ -124,17 +134,15 @@ impl Repository {
                 Some(tree) => self.tree_at(tree, &agent.folder)?.is_some(),
                 None => false,
             };
-            if known || work_dir.join(&agent.folder).is_dir() {
-                let folder = if agent.folder.is_empty() { "." } else { &agent.folder };
-                let spec = format!(":(top,literal){folder}");
-                // A folder that git ignores, or that is empty, matches nothing either.
-                if known || !listed(git, &spec)?.is_empty() {
-                    pathspecs.push(spec);
-                }
+            let spec = agent.pathspec();
+            // A folder that is known and there has something for git to look at. Any other may be ignored, empty,
+            // deleted, or left out by a sparse checkout.
+            if (known && work_dir.join(&agent.folder).is_dir()) || to_add(git, &spec)? {
+                pathspecs.push(spec);
             }
             for glob in &agent.include {
                 let spec = format!(":(top,glob){glob}");
-                if !listed(git, &spec)?.is_empty() {
+                if to_add(git, &spec)? {
                     pathspecs.push(spec);
                 }
             }
@@ -223,6 +231,8 @@ fn unmerged(git: &Git) -> Result<BTreeSet<String>> {
     Ok(paths.map(|path| String::from_utf8_lossy(path).into_owned()).collect())
 }
 
-fn listed(git: &Git, pathspec: &str) -> Result<Vec<u8>> {
-    git.run(&["ls-files", "-z", "-c", "-o", "--exclude-standard", "--", pathspec])
+/// Whether `git add` would find anything: new, changed or deleted files.
+fn to_add(git: &Git, pathspec: &str) -> Result<bool> {
+    let out = git.run(&["ls-files", "-z", "-o", "-m", "-d", "--exclude-standard", "--", pathspec])?;
+    Ok(!out.is_empty())
 }

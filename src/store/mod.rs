@@ -27,6 +27,7 @@ mod work_tree;
 mod world;
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
@@ -46,6 +47,7 @@ pub use tree_edit::{TreeEdit, TreeEdits};
 pub use work_tree::{Touched, WorkTreeChanges};
 pub use world::{Change, RefPlace, SEEN_LEDGER, Scope, World};
 
+use crate::domain::ObjectId;
 use error::Doing as _;
 use objects::Staged;
 
@@ -53,6 +55,8 @@ use objects::Staged;
 pub struct Repository {
     git: git2::Repository,
     staged: RefCell<Staged>,
+    /// Commits whose parents a shallow clone lacks.
+    cut_off: OnceCell<HashSet<ObjectId>>,
     /// The remote that promised what a partial clone leaves out, read when something is missing.
     partial: OnceCell<Option<String>>,
 }
@@ -63,7 +67,7 @@ impl Repository {
         sync_to_disk();
         let git = git2::Repository::open_ext(dir, git2::RepositoryOpenFlags::empty(), &[] as &[&Path])
             .map_err(|error| cannot_open(dir, error))?;
-        Ok(Repository { git, staged: RefCell::default(), partial: OnceCell::new() })
+        Ok(Repository { git, staged: RefCell::default(), cut_off: OnceCell::new(), partial: OnceCell::new() })
     }
 
     /// The folder with the checked-out files, absent in a bare repository.
@@ -88,7 +92,7 @@ impl Repository {
 
     /// Whether history is cut off somewhere.
     pub fn is_shallow(&self) -> bool {
-        self.git.is_shallow()
+        self.common_dir().join("shallow").exists()
     }
 
     /// A value of the repository's or the user's git configuration.

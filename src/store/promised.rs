@@ -3,13 +3,18 @@
 //! libgit2 knows nothing of them, so what it misses is asked of git, many at once where many are known to be needed.
 
 use super::git_program::NETWORK_LIMIT;
+use super::world::REMOTE;
 use super::{Error, Git, Repository, Result};
 use crate::domain::ObjectId;
 
 impl Repository {
     /// The remote that promised what this clone left out.
     fn promisor(&self) -> Option<String> {
-        self.config("extensions.partialClone").filter(|name| !name.is_empty())
+        let named = self.config("extensions.partialClone").filter(|name| !name.is_empty());
+        // Newer versions of git say it at the remote only.
+        let origin =
+            || self.config("remote.origin.promisor").filter(|value| value == "true").map(|_| REMOTE.to_owned());
+        named.or_else(origin)
     }
 
     /// Fetches those of `wanted` that a partial clone left out. Returns whether anything came.

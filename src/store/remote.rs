@@ -54,6 +54,18 @@ impl World {
         self.fetch(repository, &specs)
     }
 
+    /// Fetches the whole history of the default branch.
+    pub(super) fn deepen(&self, repository: &Repository, branch: &str) -> Result<()> {
+        tracing::info!(branch, "fetching the history that this shallow clone lacks");
+        let spec = format!("+refs/heads/{branch}:refs/remotes/{REMOTE}/{branch}");
+        let args =
+            ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--unshallow", "--refmap=", REMOTE, &spec];
+        let _turn = turn(repository);
+        let ended = self.network(repository).run_to_end(&args, None)?;
+        // Another process may have been here first: then nothing is shallow any more, and git complains.
+        if ended.success || !repository.is_shallow() { Ok(()) } else { Err(failed("deepen this clone from", &ended)) }
+    }
+
     fn fetch(&self, repository: &Repository, specs: &[String]) -> Result<()> {
         let mut args: Vec<String> = [
             "fetch",

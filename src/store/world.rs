@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Error, Repository, Result};
 use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionTag};
+use crate::policy::Policy;
 
 /// The remote that decides.
 pub(super) const REMOTE: &str = "origin";
@@ -118,11 +119,17 @@ impl World {
             .read_symbolic(&format!("refs/remotes/{REMOTE}/HEAD"))
             .and_then(|name| short(name, &format!("refs/remotes/{REMOTE}/")));
         let recorded = || repository.config(DEFAULT_BRANCH_KEY);
-        let head = || repository.read_symbolic("HEAD").and_then(|name| short(name, "refs/heads/"));
+        // The main working tree's HEAD: linked ones are made for work on the side.
+        let head = || std::fs::read_to_string(repository.common_dir().join("HEAD")).ok();
+        let head = || head().and_then(|text| short(text.trim().to_owned(), "ref: refs/heads/"));
         let chosen = if self.remote {
             remote_head.or_else(recorded).or_else(head)
         } else {
             recorded().or(remote_head).or_else(head)
+        };
+        let chosen = match chosen {
+            Some(name) => Some(name),
+            None => self.only_branch(repository)?,
         };
         let name = chosen.ok_or_else(|| Error::Unsupported {
             what: "it is not known which branch is the default one".to_owned(),
@@ -131,6 +138,32 @@ impl World {
         let tracking = if self.remote { format!("refs/remotes/{REMOTE}/{name}") } else { format!("refs/heads/{name}") };
         let tip = repository.read_ref(&tracking)?;
         Ok((name, tip))
+    }
+
+    /// Where HEAD is detached and nothing is recorded: the one branch that people work on.
+    fn only_branch(&self, repository: &Repository) -> Result<Option<String>> {
+        let own = |name: &str| name.starts_with("pointsman/") || name.starts_with(&self.branch_prefix);
+        let heads = repository.list_refs("refs/heads/")?;
+        let mut names = heads.iter().filter_map(|(name, _)| name.strip_prefix("refs/heads/")).filter(|name| !own(name));
+        Ok(match (names.next(), names.next()) {
+            (Some(only), None) => Some(only.to_owned()),
+            _ => None,
+        })
+    }
+
+    /// The policy that holds at the default branch's tip, with what is wrong with the newest text. What a shallow clone
+    /// lacks to know it is fetched.
+    pub fn policy(&self, repository: &Repository) -> Result<(Policy, Option<String>)> {
+        let (branch, tip) = self.default_branch(repository)?;
+        let Some(tip) = tip else { return Ok((Policy::default(), None)) };
+        match repository.policy(tip) {
+            Err(Error::Shallow { .. }) if self.is_remote() => {
+                self.deepen(repository, &branch)?;
+                // A handle of its own: the other one remembers where history ended.
+                Repository::open(repository.git_dir())?.policy(tip)
+            }
+            found => found,
+        }
     }
 
     /// Version tags of `agent`, whatever they point at. Tags whose name is not exactly `v` and a number are told

@@ -517,7 +517,7 @@ fn a_shallow_clone_publishes_and_says_which_questions_it_cannot_answer() {
     let ada = world.clone_of(&origin, "ada");
     ada.publish_support("one");
     ada.git(&["push", "-q", "origin", "main"]).ok();
-    ada.write("README.md", "More\n");
+    ada.write("pointsman.toml", "");
     ada.write("agents/support/persona.md", "Changed and merged, not published.\n");
     ada.git(&["add", "-A"]).ok();
     ada.git(&["commit", "-qm", "More"]).ok();
@@ -542,13 +542,33 @@ fn a_shallow_clone_publishes_and_says_which_questions_it_cannot_answer() {
 }
 
 #[test]
+fn a_shallow_clone_fetches_the_history_that_says_whether_there_ever_was_a_policy() {
+    let world = World::new();
+    let origin = origin(&world);
+    let ada = world.clone_of(&origin, "ada");
+    ada.write("pointsman.toml", "[[environments]]\nname = \"only\"\ndeploy = \"latest\"\n");
+    ada.git(&["add", "-A"]).ok();
+    ada.git(&["commit", "-qm", "Policy"]).ok();
+    ada.git(&["rm", "-q", "pointsman.toml"]).ok();
+    ada.git(&["commit", "-qm", "Lost"]).ok();
+    ada.git(&["push", "-q", "origin", "main"]).ok();
+    let url = format!("file://{}", origin.display());
+    world.git(".", &["clone", "-q", "--depth", "1", &url, "shallow"]).ok();
+    let shallow = Repo { world: &world, dir: world.path("shallow") };
+    shallow.pointsman(&["publish", "support", "--local"]).refused("shallow clone", "git fetch --unshallow");
+    shallow.pointsman(&["publish", "support"]).ok();
+    assert_eq!(at_origin(&world, &["for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads/env"]), "env/only");
+    assert_eq!(at_origin(&world, &["rev-parse", "support/v1^{commit}"]), shallow.git_out(&["rev-parse", "main"]));
+}
+
+#[test]
 fn the_merged_gate_says_when_a_shallow_clone_cannot_see_far_enough() {
     let world = World::new();
     let origin = origin(&world);
     let ada = world.clone_of(&origin, "ada");
     ada.write(
         "pointsman.toml",
-        "[[environments]]\nname = \"sandbox\"\ndeploy = \"latest\"\n[[environments]]\nname = \"live\"\ngates = { merged = true }\n",
+        "[[environments]]\nname = \"sandbox\"\ndeploy = \"latest\"\n[[environments]]\nname = \"live\"\nconfirm = false\ngates = { merged = true }\n",
     );
     ada.git(&["add", "-A"]).ok();
     ada.git(&["commit", "-qm", "Policy"]).ok();
@@ -609,7 +629,6 @@ fn a_mirror_clone_publishes_the_default_branch_and_named_drafts() {
     assert_eq!(published["version"]["commit"], at_origin(&world, &["rev-parse", "main"]));
     one_linear_ledger_that_names_every_tag(&world, 3);
     mirror.pointsman(&["publish", "--draft", "nowhere", "support"]).refused("no branch or pull request `nowhere`", "");
-    mirror.pointsman(&["publish", "--draft", "--upload-pack=x", "support"]);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod proposal;
 mod request;
 mod verbs;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::domain::ledger::{AcceptedHead, Hold, Marks};
@@ -150,7 +151,7 @@ pub enum Step {
 }
 
 /// Something that does not happen, and why.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Wait {
     /// Where.
     pub environment: EnvironmentName,
@@ -159,7 +160,7 @@ pub struct Wait {
     /// Which version would move.
     pub version: Option<VersionNumber>,
     /// A stable word.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// One sentence.
     pub reason: String,
     /// When it may be over by itself.

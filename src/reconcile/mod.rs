@@ -4,6 +4,7 @@
 mod apply;
 mod history;
 mod judge;
+mod memory;
 mod observe;
 mod pass;
 mod proof;
@@ -15,7 +16,8 @@ use crate::store::{Repository, Scope};
 
 pub use apply::crash_point;
 pub use judge::{Judged, judge};
-pub use observe::{Memory, View, look};
+pub use memory::Memory;
+pub use observe::View;
 pub use pass::{Decided, dry_run, run};
 pub use proof::disproof;
 pub use rebuild::{fold, is_ours};
@@ -49,6 +51,11 @@ impl Order {
     /// Nothing but what policy wants, for `scope`.
     pub fn look_at(scope: Scope) -> Self {
         Order { scope, request: None, publish: None, key: None }
+    }
+
+    /// Whether it is a pass over everything without a request.
+    fn is_plain(&self) -> bool {
+        self.scope == Scope::All && self.request.is_none() && self.publish.is_none() && self.key.is_none()
     }
 }
 

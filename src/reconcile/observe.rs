@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::judge::{Judged, judge};
+use super::memory::Memory;
 use super::{Context, NewVersion, Order, rebuild};
 use crate::compile::COMPILER;
 use crate::domain::ledger::AcceptedHead;
@@ -16,15 +17,6 @@ use crate::policy::{Policy, PublishOn};
 use crate::store::{
     EnvironmentTree, Ledger, RefPlace, Repository, Result, SEEN_LEDGER, Scope, Tip, World, root_commit,
 };
-
-/// What a daemon keeps between passes: facts about immutable objects, found again by their ids.
-#[derive(Default)]
-pub struct Memory {
-    /// Right tag object per version entry.
-    tags: BTreeMap<ObjectId, (ObjectId, ObjectId)>,
-    /// Tags that are none of ours, by name and object.
-    not_ours: BTreeMap<(String, ObjectId), String>,
-}
 
 /// What was seen, with what applying a plan needs beside it.
 pub struct View<'r> {
@@ -48,11 +40,19 @@ pub struct View<'r> {
     pub observed: Observed,
 }
 
-/// Looks at the world for `order`.
-pub fn look<'r>(context: &Context<'r>, order: &Order, memory: &mut Memory) -> Result<View<'r>> {
+/// The world as it is now, and the policy that holds in it.
+pub struct Opened {
+    world: World,
+    default_tip: Option<ObjectId>,
+    policy: Policy,
+    policy_note: Option<String>,
+}
+
+/// Reads the remote again, where there is one, and the policy.
+pub fn open(context: &Context<'_>, scope: &Scope) -> Result<Opened> {
     let repository = context.repository;
     let mut world = World::of(repository, context.local);
-    world.refresh(repository, &order.scope)?;
+    world.refresh(repository, scope)?;
     let (_, default_tip) = world.default_branch(repository)?;
     let (policy, policy_note) = match default_tip {
         Some(tip) => repository.policy(tip)?,
@@ -60,8 +60,15 @@ pub fn look<'r>(context: &Context<'r>, order: &Order, memory: &mut Memory) -> Re
     };
     if policy.branch_prefix != world.branch_prefix {
         world.branch_prefix.clone_from(&policy.branch_prefix);
-        world.refresh(repository, &order.scope)?;
+        world.refresh(repository, scope)?;
     }
+    Ok(Opened { world, default_tip, policy, policy_note })
+}
+
+/// Looks at the world for `order`.
+pub fn look<'r>(context: &Context<'r>, order: &Order, memory: &mut Memory, opened: Opened) -> Result<View<'r>> {
+    let repository = context.repository;
+    let Opened { world, default_tip, policy, policy_note } = opened;
     if world.seed_remote(repository)? {
         tracing::info!("gave the remote the ledger and environments of this clone");
     }
@@ -199,9 +206,15 @@ impl<'r, 'a> Looking<'r, 'a> {
         }
         for (agent, state) in &mut agents {
             for (number, known) in &state.versions {
-                let (right, raw) = self.right_tag(known.entry)?;
+                let (right, _) = self.right_tag(known.entry)?;
                 let name = format!("{agent}/{number}");
                 let found = self.tags.get(&name).copied();
+                if found == Some(right) {
+                    continue;
+                }
+                // What is remembered must not lead to a step: it is read again.
+                self.memory.tags.remove(&known.entry);
+                let (right, raw) = self.right_tag(known.entry)?;
                 if found != Some(right) {
                     state.astray.insert(*number, AstrayTag { right, found, raw });
                 }
@@ -389,7 +402,7 @@ impl<'r, 'a> Looking<'r, 'a> {
                     environment: first.name.clone(),
                     agent: Some(agent.clone()),
                     version: None,
-                    code: "merge_refused",
+                    code: "merge_refused".into(),
                     reason: format!("{agent} on the default branch cannot be published: {}", rejection.reason),
                     until: None,
                 });

@@ -17,6 +17,7 @@ mod ledger;
 mod locate;
 pub mod locks;
 mod objects;
+mod ref_files;
 mod refs;
 mod tree_edit;
 mod work_tree;

@@ -14,6 +14,9 @@ use crate::domain::{Identity, ObjectId};
 /// index of a small pack (measured at about 30 on ext4).
 const LOOSE_AT_MOST: usize = 30;
 
+/// How many loose objects are written at once.
+const WRITERS: usize = 8;
+
 /// Trees of this many entries are kept, the last few of them: looking up a thousand agents in one reads it once.
 const LARGE_TREE: usize = 32;
 const LARGE_TREES: usize = 16;
@@ -392,11 +395,29 @@ impl Repository {
         if new.len() > LOOSE_AT_MOST {
             return self.write_pack(&staged, &new);
         }
-        for id in new {
-            let (kind, bytes) = &staged.objects[id];
-            odb.write(*kind, bytes).doing(|| format!("write object {id}"))?;
-        }
-        Ok(())
+        drop(odb);
+        self.write_loose(&staged, &new)
+    }
+
+    /// Loose objects, several at once: each waits for the disk twice, and the file system answers those who wait
+    /// together together.
+    fn write_loose(&self, staged: &Staged, new: &[&ObjectId]) -> Result<()> {
+        let (dir, objects) = (self.git.path(), &staged.objects);
+        let write = |ids: &[&ObjectId]| {
+            // A repository handle belongs to one thread.
+            let scratch = git2::Repository::open(dir).doing(|| "open the object database".to_owned())?;
+            let odb = scratch.odb().doing(|| "open the object database".to_owned())?;
+            for id in ids {
+                let (kind, bytes) = &objects[id];
+                odb.write(*kind, bytes).doing(|| format!("write object {id}"))?;
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let share = new.len().div_ceil(WRITERS).max(1);
+            let writers: Vec<_> = new.chunks(share).map(|ids| scope.spawn(|| write(ids))).collect();
+            writers.into_iter().try_for_each(|writer| writer.join().expect("a writer does not panic"))
+        })
     }
 
     /// One pack of the objects `new`.

@@ -6,9 +6,9 @@ use git2::ErrorCode;
 
 use super::error::Doing as _;
 use super::git_program::Git;
-use super::locks;
 use super::objects::{id, oid};
 use super::{Error, Repository, Result};
+use super::{locks, ref_files};
 use crate::domain::ObjectId;
 
 /// How long a held ref lock is waited for; git itself waits a tenth of a second.
@@ -45,18 +45,7 @@ impl Repository {
 
     /// All refs below `prefix` (which ends in a slash), in the order of their names.
     pub fn list_refs(&self, prefix: &str) -> Result<Vec<(String, ObjectId)>> {
-        let doing = || format!("list the refs below `{prefix}`");
-        let mut found = Vec::new();
-        // libgit2's glob crosses slashes, which is wanted here.
-        for reference in self.git.references_glob(&format!("{prefix}*")).doing(doing)? {
-            let reference = reference.doing(doing)?;
-            let Some(target) = reference.target() else { continue };
-            if let Ok(name) = std::str::from_utf8(reference.name_bytes()) {
-                found.push((name.to_owned(), id(target)));
-            }
-        }
-        found.sort();
-        Ok(found)
+        Ok(ref_files::list(self.common_dir(), prefix)?.into_iter().collect())
     }
 
     /// A text that differs whenever a ref does, and when a ref file was last written. Packed refs are told by their

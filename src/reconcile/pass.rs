@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::apply::apply;
 use super::history::GitHistory;
-use super::observe::{Memory, View, look};
+use super::observe::{Memory, View, look, peek};
 use super::{Context, Key, Order, Outcome};
 use crate::plan::{Answer, Observed, Plan, plan};
 use crate::store::Result;
@@ -55,12 +55,32 @@ pub fn run(
     }
 }
 
-/// The plan of a pass, without carrying it out.
-pub fn dry_run(context: &Context<'_>, order: &Order, memory: &mut Memory) -> Result<(Plan, Observed, Option<String>)> {
-    let view = look(context, order, memory)?;
+/// What a pass would do.
+#[derive(Debug)]
+pub struct Foreseen {
+    /// Its plan.
+    pub plan: Plan,
+    /// What it rests on.
+    pub observed: Observed,
+    /// What is wrong with the policy, if anything.
+    pub policy_note: Option<String>,
+    /// What becomes of a ledger branch that is not where it should be.
+    pub ledger: Option<String>,
+}
+
+/// What a pass would do, without carrying it out; only tracking refs follow the remote.
+pub fn foresee(context: &Context<'_>, order: &Order, memory: &mut Memory) -> Result<Foreseen> {
+    let view = peek(context, order, memory)?;
     let plan = decide(context, &view, order)?;
     context.repository.drop_staged();
-    Ok((plan, view.observed, view.policy_note))
+    let ledger = view.ledger_trouble();
+    Ok(Foreseen { plan, observed: view.observed, policy_note: view.policy_note, ledger })
+}
+
+/// The plan of a pass, without carrying it out.
+pub fn dry_run(context: &Context<'_>, order: &Order, memory: &mut Memory) -> Result<(Plan, Observed, Option<String>)> {
+    let Foreseen { plan, observed, policy_note, .. } = foresee(context, order, memory)?;
+    Ok((plan, observed, policy_note))
 }
 
 fn decide(context: &Context<'_>, view: &View<'_>, order: &Order) -> Result<Plan> {

@@ -8,7 +8,7 @@ use super::{Done, Session, views};
 use crate::ops::Problem;
 use crate::plan::{Step, Wait};
 use crate::present::escape::escape;
-use crate::reconcile::{Decided, Foreseen, Order, foresee, run as run_pass};
+use crate::reconcile::{Decided, Foreseen, Memory, Order, foresee, run as run_pass};
 use crate::store::Scope;
 
 /// Run one pass over everything: accept tags, put back what was moved, deploy what policy wants
@@ -37,7 +37,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
     debug_assert!(args.once);
     let workspace = session.workspace()?;
     let context = workspace.context();
-    let mut memory = workspace.memory();
+    let mut memory = Memory::load(&workspace.repository);
     let order = Order::look_at(Scope::All);
     let passed = if args.dry_run {
         let Foreseen { plan, policy_note, ledger, .. } = foresee(&context, &order, &mut memory)?;
@@ -49,6 +49,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
         let Decided::Done(outcome) = decided else {
             return Err(Problem::refused("refused", "the pass had an idempotency key, which none has"));
         };
+        memory.save(&workspace.repository);
         let told = outcome.plan.steps.iter().map(Step::to_string);
         let mut steps: Vec<_> = outcome.ledger.into_iter().chain(told).collect();
         steps.extend(outcome.kept.iter().map(|(tag, kept)| format!("kept what was found at {tag} under {kept}")));

@@ -59,7 +59,7 @@ impl Workspace {
         }
     }
 
-    /// A memory for one command.
+    /// A memory for a command about a few agents.
     pub fn memory(&self) -> Memory {
         Memory::default()
     }

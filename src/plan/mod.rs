@@ -12,6 +12,7 @@ mod proposal;
 mod request;
 mod verbs;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -178,7 +179,7 @@ impl fmt::Display for Step {
 }
 
 /// Something that does not happen, and why.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Wait {
     /// Where.
     pub environment: EnvironmentName,
@@ -187,7 +188,7 @@ pub struct Wait {
     /// Which version would move.
     pub version: Option<VersionNumber>,
     /// A stable word.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// One sentence.
     pub reason: String,
     /// When it may be over by itself.

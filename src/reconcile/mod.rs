@@ -5,6 +5,7 @@ mod apply;
 mod history;
 mod judge;
 mod line;
+mod memory;
 mod observe;
 mod pass;
 mod proof;
@@ -17,7 +18,8 @@ use crate::store::{Repository, Scope};
 pub use apply::crash_point;
 pub use judge::{Judged, judge};
 pub use line::misfit;
-pub use observe::{Memory, View, look};
+pub use memory::Memory;
+pub use observe::View;
 pub use pass::{Decided, Foreseen, dry_run, foresee, run};
 pub use proof::disproof;
 pub use rebuild::{fold, is_ours};
@@ -51,6 +53,11 @@ impl Order {
     /// Nothing but what policy wants, for `scope`.
     pub fn look_at(scope: Scope) -> Self {
         Order { scope, request: None, publish: None, key: None }
+    }
+
+    /// Whether it is a pass over everything without a request.
+    fn is_plain(&self) -> bool {
+        self.scope == Scope::All && self.request.is_none() && self.publish.is_none() && self.key.is_none()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::judge::{Judged, judge};
+use super::memory::Memory;
 use super::{Context, NewVersion, Order, rebuild};
 use crate::compile::COMPILER;
 use crate::domain::ledger::AcceptedHead;
@@ -20,15 +21,6 @@ use crate::store::{
 
 /// The most changes of one proposal that are judged; with more it is put back unread.
 const MOST_PROPOSED: usize = 20_000;
-
-/// What a daemon keeps between passes: facts about immutable objects, found again by their ids.
-#[derive(Default)]
-pub struct Memory {
-    /// Right tag object per version entry.
-    tags: BTreeMap<ObjectId, (ObjectId, ObjectId)>,
-    /// Tags that are none of ours, by name and object.
-    not_ours: BTreeMap<(String, ObjectId), String>,
-}
 
 /// What was seen, with what applying a plan needs beside it.
 pub struct View<'r> {
@@ -71,20 +63,19 @@ impl View<'_> {
     }
 }
 
-/// Looks at the world for `order`, and gives a remote that has none the ledger of this clone.
-pub fn look<'r>(context: &Context<'r>, order: &Order, memory: &mut Memory) -> Result<View<'r>> {
-    look_at(context, order, memory, true)
+/// The world as it is now, and the policy that holds in it.
+pub struct Opened {
+    world: World,
+    default_tip: Option<ObjectId>,
+    policy: Policy,
+    policy_note: Option<String>,
 }
 
-/// Looks at the world for `order` and changes nothing.
-pub fn peek<'r>(context: &Context<'r>, order: &Order, memory: &mut Memory) -> Result<View<'r>> {
-    look_at(context, order, memory, false)
-}
-
-fn look_at<'r>(context: &Context<'r>, order: &Order, memory: &mut Memory, seed: bool) -> Result<View<'r>> {
+/// Reads the remote again, where there is one, and the policy.
+pub fn open(context: &Context<'_>, scope: &Scope) -> Result<Opened> {
     let repository = context.repository;
     let mut world = World::of(repository, context.local);
-    world.refresh(repository, &order.scope)?;
+    world.refresh(repository, scope)?;
     let (_, default_tip) = world.default_branch(repository)?;
     let (policy, policy_note) = match default_tip {
         Some(tip) => repository.policy(tip)?,
@@ -92,8 +83,22 @@ fn look_at<'r>(context: &Context<'r>, order: &Order, memory: &mut Memory, seed: 
     };
     if policy.branch_prefix != world.branch_prefix {
         world.branch_prefix.clone_from(&policy.branch_prefix);
-        world.refresh(repository, &order.scope)?;
+        world.refresh(repository, scope)?;
     }
+    Ok(Opened { world, default_tip, policy, policy_note })
+}
+
+/// Looks at the world for `order`. With `seed`, a remote that has none is given the ledger of this clone; without,
+/// nothing is written.
+pub fn look<'r>(
+    context: &Context<'r>,
+    order: &Order,
+    memory: &mut Memory,
+    opened: Opened,
+    seed: bool,
+) -> Result<View<'r>> {
+    let repository = context.repository;
+    let Opened { mut world, default_tip, policy, policy_note } = opened;
     let mut unseeded = false;
     if let Some(ours) = world.seed(repository)? {
         rebuild::must_be_ours(repository, ours)?;
@@ -231,9 +236,15 @@ impl<'r, 'a> Looking<'r, 'a> {
         }
         for (agent, state) in &mut agents {
             for (number, known) in &state.versions {
-                let (right, raw) = self.right_tag(known.entry)?;
+                let (right, _) = self.right_tag(known.entry)?;
                 let name = format!("{agent}/{number}");
                 let found = self.tags.get(&name).copied();
+                if found == Some(right) {
+                    continue;
+                }
+                // What is remembered must not lead to a step: it is read again.
+                self.memory.tags.remove(&known.entry);
+                let (right, raw) = self.right_tag(known.entry)?;
                 if found != Some(right) {
                     state.astray.insert(*number, AstrayTag { right, found, raw });
                 }
@@ -419,7 +430,7 @@ impl<'r, 'a> Looking<'r, 'a> {
                     environment: first.name.clone(),
                     agent: Some(agent.clone()),
                     version: None,
-                    code: "merge_refused",
+                    code: "merge_refused".into(),
                     reason: format!("{agent} on the default branch cannot be published: {}", rejection.reason),
                     until: None,
                 });

@@ -159,6 +159,12 @@ impl Repository {
         let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
         let mut trees = vec![id];
         while let Some(tree) = trees.pop() {
+            // A tree that the repository has already has everything below it there too.
+            if !draft.holds(tree) {
+                continue;
+            }
+            let object = odb.read(oid(tree)).doing(|| format!("read object {tree}"))?;
+            self.stage_foreign(ObjectType::Tree, object.data());
             for entry in self.tree(tree)?.entries() {
                 match entry.mode {
                     super::EntryMode::Tree => trees.push(entry.id),
@@ -169,10 +175,6 @@ impl Repository {
                     }
                     _ => {}
                 }
-            }
-            if draft.holds(tree) {
-                let object = odb.read(oid(tree)).doing(|| format!("read object {tree}"))?;
-                self.stage_foreign(ObjectType::Tree, object.data());
             }
         }
         Ok(())

@@ -17,6 +17,7 @@ mod ledger;
 mod locate;
 pub mod locks;
 mod objects;
+mod ref_files;
 mod refs;
 mod tree_changes;
 mod tree_edit;
@@ -45,12 +46,13 @@ pub use work_tree::{Touched, WorkTreeChanges};
 pub use world::{Change, RefPlace, SEEN_LEDGER, Scope, World};
 
 use error::Doing as _;
-use objects::Staged;
+use objects::{LargeTrees, Staged};
 
 /// One repository, opened once per command or worker.
 pub struct Repository {
     git: git2::Repository,
     staged: RefCell<Staged>,
+    large_trees: LargeTrees,
 }
 
 impl Repository {
@@ -59,7 +61,7 @@ impl Repository {
         sync_to_disk();
         let git = git2::Repository::open_ext(dir, git2::RepositoryOpenFlags::empty(), &[] as &[&Path])
             .map_err(|error| cannot_open(dir, error))?;
-        Ok(Repository { git, staged: RefCell::default() })
+        Ok(Repository { git, staged: RefCell::default(), large_trees: LargeTrees::default() })
     }
 
     /// The folder with the checked-out files, absent in a bare repository.

@@ -1,5 +1,7 @@
 //! What differs between two trees, without looking into what is equal.
 
+use std::rc::Rc;
+
 use super::objects::{EntryMode, Tree, TreeEntry};
 use super::{Error, Repository, Result};
 use crate::domain::ObjectId;
@@ -45,8 +47,8 @@ impl Repository {
         let mut seen = 0;
         let mut pairs = vec![(String::new(), before, after)];
         while let Some((path, before, after)) = pairs.pop() {
-            let read = |id: Option<ObjectId>| id.map_or(Ok(Tree::default()), |id| self.tree(id));
-            for (name, before, after) in differing(&read(before)?, &read(after)?) {
+            let read = |id: Option<ObjectId>| id.map_or_else(|| Ok(Rc::<Tree>::default()), |id| self.tree(id));
+            for (name, before, after) in differing(&*read(before)?, &*read(after)?) {
                 seen += 1;
                 if seen > MOST_CHANGES {
                     return Err(Error::Corrupt {

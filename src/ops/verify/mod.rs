@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::{Problem, Workspace};
 use crate::domain::{EnvironmentName, ObjectId, VersionTag};
 use crate::plan::Step;
-use crate::reconcile::{Order, foresee};
+use crate::reconcile::{Memory, Order, foresee};
 use crate::store::{Error, Ledger, RefPlace, Repository, Scope, World};
 
 /// Something that is not as it must be.
@@ -118,7 +118,8 @@ impl Verifying<'_> {
     /// What the next pass would mend.
     fn next_pass(&mut self, workspace: &Workspace) -> Result<(), Problem> {
         let order = Order::look_at(Scope::All);
-        match foresee(&workspace.context(), &order, &mut workspace.memory()) {
+        // Nothing that is remembered proves anything, so the memory is empty.
+        match foresee(&workspace.context(), &order, &mut Memory::default()) {
             Ok(foreseen) => {
                 self.found.pending.extend(foreseen.ledger);
                 self.found.pending.extend(foreseen.plan.steps.iter().map(Step::to_string));

@@ -13,6 +13,7 @@ mod revoke;
 mod rollback;
 mod session;
 mod status;
+mod verify;
 mod versions;
 mod views;
 
@@ -51,6 +52,7 @@ enum Command {
     History(history::Args),
     Compare(compare::Args),
     Reconcile(reconcile::Args),
+    Verify(verify::Args),
 }
 
 /// Parses the process's arguments, runs the verb and returns the exit code: 0 done, 1 refused or found errors, 2
@@ -73,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::History(args) => history::run(args, &session),
         Command::Compare(args) => compare::run(args, &session),
         Command::Reconcile(args) => reconcile::run(args, &session),
+        Command::Verify(args) => verify::run(args, &session),
     };
     match result {
         Ok(code) => code,

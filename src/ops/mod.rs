@@ -9,6 +9,7 @@ pub mod problem;
 pub mod publish;
 pub mod side;
 pub mod status;
+pub mod verify;
 pub mod workspace;
 
 pub use problem::{Kind, Problem};

@@ -40,7 +40,7 @@ pub fn run(
         if let Some(outcome) = quiet(context, mark) {
             return Ok(Decided::Done(outcome));
         }
-        let view = look(context, order, memory, opened)?;
+        let view = look(context, order, memory, opened, true)?;
         if let Some(decided) = remembered(&view, order.key.as_ref(), context.now)? {
             return Ok(decided);
         }
@@ -52,7 +52,8 @@ pub fn run(
         };
         match apply(context, &view, plan, key) {
             Ok(outcome) => {
-                if let (Some(fingerprint), true) = (mark, outcome.plan.steps.is_empty()) {
+                let idle = outcome.plan.steps.is_empty() && outcome.ledger.is_none();
+                if let (Some(fingerprint), true) = (mark, idle) {
                     settle(context, fingerprint, &outcome);
                 }
                 return Ok(Decided::Done(Box::new(outcome)));
@@ -76,6 +77,7 @@ fn quiet(context: &Context<'_>, mark: Option<Digest>) -> Option<Box<Outcome>> {
         heads: Vec::new(),
         deployment: None,
         kept: Vec::new(),
+        ledger: None,
         policy_note: settled.policy_note,
         ignored: settled.ignored,
     }))
@@ -93,13 +95,33 @@ fn settle(context: &Context<'_>, fingerprint: Digest, outcome: &Outcome) {
     settled.save(context.repository);
 }
 
-/// The plan of a pass, without carrying it out.
-pub fn dry_run(context: &Context<'_>, order: &Order, memory: &mut Memory) -> Result<(Plan, Observed, Option<String>)> {
+/// What a pass would do.
+#[derive(Debug)]
+pub struct Foreseen {
+    /// Its plan.
+    pub plan: Plan,
+    /// What it rests on.
+    pub observed: Observed,
+    /// What is wrong with the policy, if anything.
+    pub policy_note: Option<String>,
+    /// What becomes of a ledger branch that is not where it should be.
+    pub ledger: Option<String>,
+}
+
+/// What a pass would do, without carrying it out; only tracking refs follow the remote.
+pub fn foresee(context: &Context<'_>, order: &Order, memory: &mut Memory) -> Result<Foreseen> {
     let opened = open(context, &order.scope)?;
-    let view = look(context, order, memory, opened)?;
+    let view = look(context, order, memory, opened, false)?;
     let plan = decide(context, &view, order)?;
     context.repository.drop_staged();
-    Ok((plan, view.observed, view.policy_note))
+    let ledger = view.ledger_trouble();
+    Ok(Foreseen { plan, observed: view.observed, policy_note: view.policy_note, ledger })
+}
+
+/// The plan of a pass, without carrying it out.
+pub fn dry_run(context: &Context<'_>, order: &Order, memory: &mut Memory) -> Result<(Plan, Observed, Option<String>)> {
+    let Foreseen { plan, observed, policy_note, .. } = foresee(context, order, memory)?;
+    Ok((plan, observed, policy_note))
 }
 
 fn decide(context: &Context<'_>, view: &View<'_>, order: &Order) -> Result<Plan> {

@@ -69,6 +69,15 @@ impl Repository {
             .doing(|| format!("compare the histories of {} and {}", ancestor.short(), descendant.short()))
     }
 
+    /// `tip` and all its ancestors that are here (a shallow clone lacks some), children before parents.
+    pub fn ancestors(&self, tip: ObjectId) -> Result<Vec<ObjectId>> {
+        let doing = || format!("walk the history of {}", tip.short());
+        let mut walk = self.git.revwalk().doing(doing)?;
+        walk.set_sorting(git2::Sort::TOPOLOGICAL).doing(doing)?;
+        walk.push(oid(tip)).doing(doing)?;
+        walk.map(|found| Ok(super::objects::id(found.doing(doing)?))).collect()
+    }
+
     /// Whether `ancestor` stands on the first-parent line of `tip`.
     pub fn is_on_line(&self, ancestor: ObjectId, tip: ObjectId) -> Result<bool> {
         for commit in self.first_parents(tip) {

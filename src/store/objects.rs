@@ -292,25 +292,25 @@ impl Repository {
 
     /// The annotated tag object `id`; nothing if the object is something else (a lightweight tag names those).
     pub fn tag_object(&self, id: ObjectId) -> Result<Option<TagObject>> {
+        let staged = self.staged.borrow().objects.get(&id).cloned();
+        if let Some((kind, raw)) = staged {
+            if kind != ObjectType::Tag {
+                return Ok(None);
+            }
+            // libgit2 reads tags from a repository only; one in memory holds nothing but this.
+            let doing = || format!("read tag {id}");
+            let odb = git2::Odb::new().doing(doing)?;
+            odb.add_new_mempack_backend(1).doing(doing)?;
+            odb.write(ObjectType::Tag, &raw).doing(doing)?;
+            let memory = git2::Repository::from_odb(odb).doing(doing)?;
+            return Ok(parse_tag(&memory, id, raw));
+        }
         let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
         let (_, kind) = odb.read_header(oid(id)).map_err(|error| self.missing(id, error))?;
         if kind != ObjectType::Tag {
             return Ok(None);
         }
-        let raw = self.read(id, ObjectType::Tag)?;
-        let Ok(tag) = self.git.find_tag(oid(id)) else { return Ok(None) };
-        let message = String::from_utf8_lossy(tag.message_bytes().unwrap_or_default()).into_owned();
-        let Some(tagger) = tag.tagger() else { return Ok(None) };
-        Ok(Some(TagObject {
-            id,
-            target: self::id(tag.target_id()),
-            names_a_commit: tag.target_type() == Some(ObjectType::Commit),
-            name: String::from_utf8_lossy(tag.name_bytes()).into_owned(),
-            tagger: identity(&tagger),
-            time: timestamp(tagger.when().seconds()),
-            message: without_signature(&message).to_owned(),
-            raw,
-        }))
+        Ok(parse_tag(&self.git, id, self.read(id, ObjectType::Tag)?))
     }
 
     /// The id that `raw` has as an annotated tag.
@@ -442,6 +442,23 @@ impl Repository {
     pub fn drop_staged(&self) {
         self.staged.take();
     }
+}
+
+/// The tag `id` of `git`, whose bytes are `raw`; nothing if it has no tagger or is damaged.
+fn parse_tag(git: &git2::Repository, id: ObjectId, raw: Vec<u8>) -> Option<TagObject> {
+    let tag = git.find_tag(oid(id)).ok()?;
+    let message = String::from_utf8_lossy(tag.message_bytes().unwrap_or_default()).into_owned();
+    let tagger = tag.tagger()?;
+    Some(TagObject {
+        id,
+        target: self::id(tag.target_id()),
+        names_a_commit: tag.target_type() == Some(ObjectType::Commit),
+        name: String::from_utf8_lossy(tag.name_bytes()).into_owned(),
+        tagger: identity(&tagger),
+        time: timestamp(tagger.when().seconds()),
+        message: without_signature(&message).to_owned(),
+        raw,
+    })
 }
 
 /// A tag's message with an OpenPGP or SSH signature cut off.

@@ -10,8 +10,8 @@ use super::Result;
 use super::error::Doing as _;
 use crate::domain::ObjectId;
 
-/// How deep ref names go.
-const DEEPEST: usize = 16;
+/// How deep ref names go: an id of 100 characters has at most 50 segments.
+const DEEPEST: usize = 64;
 
 /// Direct refs below `prefix` (`refs/tags/support/`), by full name. Symbolic refs are left out.
 pub(super) fn list(common_dir: &Path, prefix: &str) -> Result<BTreeMap<String, ObjectId>> {

@@ -2,5 +2,7 @@
 
 mod corpus;
 mod env;
+mod healing;
 mod layers;
+mod promises;
 mod release;

@@ -1,5 +1,6 @@
 //! The command line: global options, one file per verb, and the way an error leaves the program.
 
+mod check;
 mod compare;
 mod history;
 mod hold;
@@ -15,6 +16,7 @@ mod session;
 mod status;
 mod versions;
 mod views;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -39,6 +41,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Status(status::Args),
+    Check(check::Args),
     Publish(publish::Args),
     Versions(versions::Args),
     Promote(promote::Args),
@@ -61,6 +64,7 @@ pub fn main() -> ExitCode {
     let session = Session::new(cli.global);
     let result = match &cli.command {
         Command::Status(args) => status::run(args, &session),
+        Command::Check(args) => check::run(args, &session),
         Command::Publish(args) => publish::run(args, &session),
         Command::Versions(args) => versions::run(args, &session),
         Command::Promote(args) => promote::run(args, &session),

@@ -1,9 +1,10 @@
 //! One side of a comparison or the thing to publish: the draft, a named draft, a version, or what is live somewhere.
 
+use std::rc::Rc;
 use std::str::FromStr;
 
 use super::{Problem, Workspace};
-use crate::compile::{Compilation, Finding, Severity, compile};
+use crate::compile::{Compilation, Finding, Severity, Source, compile};
 use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionNumber};
 use crate::policy::Policy;
 use crate::store::{AgentContent, Draft, EnvironmentTree, Ledger, Located, RefPlace};
@@ -62,7 +63,9 @@ pub struct Found {
     /// The commit it rests on; nothing on an unborn branch.
     pub commit: Option<ObjectId>,
     /// Keeps the objects of a working tree's draft readable.
-    pub draft: Option<Draft>,
+    pub draft: Option<Rc<Draft>>,
+    /// The version's number, where it is one.
+    pub version: Option<VersionNumber>,
     /// The version's frozen config, where it is one.
     pub config: Option<ObjectId>,
 }
@@ -90,7 +93,7 @@ pub fn draft(workspace: &Workspace, agent: &AgentId, named: Option<&str>) -> Res
         .hint("is it ignored? git check-ignore -v <file>")
     })?;
     let commit = repository.read_ref("HEAD")?;
-    Ok(Found { located, content, commit, draft: Some(draft), config: None })
+    Ok(Found { located, content, commit, draft: Some(Rc::new(draft)), version: None, config: None })
 }
 
 fn at_commit(workspace: &Workspace, agent: &AgentId, tip: ObjectId) -> Result<Found, Problem> {
@@ -101,10 +104,10 @@ fn at_commit(workspace: &Workspace, agent: &AgentId, tip: ObjectId) -> Result<Fo
     let content = repository.content(root, &located)?.ok_or_else(|| {
         Problem::refused("empty_folder", format!("folder `{}` is not in commit {}", located.folder, tip.short()))
     })?;
-    Ok(Found { located, content, commit: Some(tip), draft: None, config: None })
+    Ok(Found { located, content, commit: Some(tip), draft: None, version: None, config: None })
 }
 
-fn named_tip(workspace: &Workspace, name: &str) -> Result<ObjectId, Problem> {
+pub(super) fn named_tip(workspace: &Workspace, name: &str) -> Result<ObjectId, Problem> {
     workspace.world()?.named_draft(&workspace.repository, name)?.ok_or_else(|| {
         Problem::refused("unknown_draft", format!("no branch or pull request `{name}`"))
             .hint("git fetch, then git branch -a lists the branches")
@@ -145,23 +148,32 @@ pub fn find(workspace: &Workspace, agent: &AgentId, name: &SideName) -> Result<F
         include: Vec::new(),
     };
     let commit = Some(entry.record.commit);
-    Ok(Found { located, content: entry.content, commit, draft: None, config: Some(entry.config) })
+    Ok(Found { located, content: entry.content, commit, draft: None, version: Some(entry.record.number), config: Some(entry.config) })
+}
+
+/// The files of a side.
+pub fn source(workspace: &Workspace, found: &Found) -> Result<Source, Problem> {
+    let mut source = workspace.repository.source(&found.located, found.content)?;
+    if let Some(draft) = &found.draft {
+        source.conflicted = draft.conflicts_in(&found.located);
+    }
+    Ok(source)
+}
+
+/// What today's compiler says about a side.
+pub fn compiled(workspace: &Workspace, found: &Found) -> Result<Compilation, Problem> {
+    Ok(compile(&source(workspace, found)?))
 }
 
 /// The frozen config of a side, as JSON, with the compiler's findings where it had to be compiled.
 pub fn config(workspace: &Workspace, found: &Found) -> Result<(Option<serde_json::Value>, Vec<Finding>), Problem> {
-    let repository = &workspace.repository;
     if let Some(blob) = found.config {
-        let value = serde_json::from_slice(&repository.blob(blob)?).map_err(|error| {
+        let value = serde_json::from_slice(&workspace.repository.blob(blob)?).map_err(|error| {
             Problem::refused("corrupt", format!("a frozen config does not parse: {error}")).hint("pointsman verify")
         })?;
         return Ok((Some(value), Vec::new()));
     }
-    let mut source = repository.source(&found.located, found.content)?;
-    if let Some(draft) = &found.draft {
-        source.conflicted = draft.conflicted.clone();
-    }
-    let Compilation { frozen, findings } = compile(&source);
+    let Compilation { frozen, findings } = compiled(workspace, found)?;
     let value = frozen.map(|frozen| serde_json::from_slice(frozen.bytes()).expect("a frozen config is JSON"));
     Ok((value, findings))
 }

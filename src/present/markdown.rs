@@ -66,11 +66,21 @@ impl Page {
     }
 }
 
-/// What the compiler found, for a pull request.
-pub fn check(title: &str, findings: &[Finding]) -> String {
+/// What the compiler found in these agents, for a pull request. The worst comes first, because a comment may be cut.
+pub fn check(agents: &[&str], findings: &[Finding]) -> String {
     let mut page = Page::new();
-    page.push(&format!("### {}: {}\n\n", code(&cut(title, 200)), findings::summary(findings)));
-    page.push_items(findings.iter().map(finding), 0);
+    let title = match agents {
+        [only] => code(&cut(only, 200)),
+        [] => "repository".to_owned(),
+        many => format!("{} agents", many.len()),
+    };
+    page.push(&format!("### {title}: {}\n", findings::summary(findings)));
+    let mut worst: Vec<&Finding> = findings.iter().collect();
+    worst.sort_by_key(|finding| finding.severity);
+    if !worst.is_empty() {
+        page.push("\n");
+    }
+    page.push_items(worst.into_iter().map(finding), 0);
     page.finish()
 }
 
@@ -168,7 +178,7 @@ mod tests {
         let one = Finding::new(Severity::Error, "unknown-key", "a/agent.toml", "unknown key `workflw`")
             .at(text, 11..18)
             .hint("write `workflow`");
-        insta::assert_snapshot!(check("support", &[one]), @r"
+        insta::assert_snapshot!(check(&["support"], &[one]), @r"
         ### `support`: 1 error
 
         - **error** `a/agent.toml:2`: unknown key `workflw`
@@ -212,7 +222,7 @@ mod tests {
     #[test]
     fn comments_stay_below_the_limit_and_say_what_is_left_out() {
         let one = Finding::new(Severity::Warning, "x", "a.toml", "word ".repeat(150));
-        let shown = check("support", &vec![one; 500]);
+        let shown = check(&["support"], &vec![one; 500]);
         assert!(shown.chars().count() <= LONGEST_COMMENT);
         assert!(shown.contains("more\n"), "{}", &shown[shown.len() - 100..]);
         let names: Vec<String> = (0..40).map(|at| format!("{at}.txt")).collect();

@@ -82,7 +82,7 @@ pub fn table(header: &[&str], rows: &[Vec<String>], style: &Style) -> String {
 }
 
 /// `1 file`, `2 files`.
-pub(super) fn counted(count: usize, one: &str) -> String {
+pub fn counted(count: usize, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 

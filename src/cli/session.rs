@@ -66,7 +66,9 @@ impl Session {
     /// Refuses another format beside `--json`.
     pub fn only_one_format(&self, other: bool) -> Result<(), Problem> {
         if self.global.json && other {
-            return Err(Problem::usage("two_formats", "`--json` and `--format` ask for two formats").hint("leave one out"));
+            return Err(
+                Problem::usage("two_formats", "`--json` and `--format` ask for two formats").hint("leave one out")
+            );
         }
         Ok(())
     }

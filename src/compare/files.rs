@@ -29,6 +29,7 @@ pub enum FileChangeKind {
 
 /// One file that differs.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct FileChange {
     /// Where it is, or was if it is gone.
     pub path: String,
@@ -80,6 +81,7 @@ pub struct Blob {
 
 /// A part of a file that differs.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Section {
     /// Which part, or which form of it.
     pub form: Form,

@@ -185,7 +185,10 @@ pub(super) fn look(workspace: &Workspace, policy: &Policy, named: Option<&str>) 
         unsaved.retain(|fault| matches!(fault, Misplaced::BadPath { folder, .. } if touched.inside(folder)));
     }
     let Some(root) = root else {
-        return Ok(Look { faults: unsaved.into_iter().map(|fault| fault_finding(fault, None)).collect(), ..Look::default() });
+        return Ok(Look {
+            faults: unsaved.into_iter().map(|fault| fault_finding(fault, None)).collect(),
+            ..Look::default()
+        });
     };
     let (agents, mut faults) = repository.discover(root, policy)?;
     let told: Vec<_> = faults.clone();

@@ -148,7 +148,14 @@ pub fn find(workspace: &Workspace, agent: &AgentId, name: &SideName) -> Result<F
         include: Vec::new(),
     };
     let commit = Some(entry.record.commit);
-    Ok(Found { located, content: entry.content, commit, draft: None, version: Some(entry.record.number), config: Some(entry.config) })
+    Ok(Found {
+        located,
+        content: entry.content,
+        commit,
+        draft: None,
+        version: Some(entry.record.number),
+        config: Some(entry.config),
+    })
 }
 
 /// The files of a side.

@@ -2,6 +2,7 @@
 
 mod check;
 mod compare;
+mod diff;
 mod history;
 mod hold;
 mod options;
@@ -42,6 +43,7 @@ pub struct Cli {
 enum Command {
     Status(status::Args),
     Check(check::Args),
+    Diff(diff::Args),
     Publish(publish::Args),
     Versions(versions::Args),
     Promote(promote::Args),
@@ -65,6 +67,7 @@ pub fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Status(args) => status::run(args, &session),
         Command::Check(args) => check::run(args, &session),
+        Command::Diff(args) => diff::run(args, &session),
         Command::Publish(args) => publish::run(args, &session),
         Command::Versions(args) => versions::run(args, &session),
         Command::Promote(args) => promote::run(args, &session),

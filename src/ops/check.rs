@@ -151,15 +151,21 @@ fn policy_finding(error: PolicyError) -> Finding {
     Finding { place, hint, ..Finding::new(Severity::Error, "policy", FILE, message) }
 }
 
+/// The draft of every agent.
+pub(super) fn drafts(workspace: &Workspace, named: Option<&str>) -> Result<BTreeMap<AgentId, Found>, Problem> {
+    let (policy, _) = policy(workspace, named)?;
+    Ok(look(workspace, &policy, named)?.drafts)
+}
+
 /// Every agent as it is now, and folders that would be agents but cannot.
 #[derive(Default)]
-pub(super) struct Look {
-    pub(super) drafts: BTreeMap<AgentId, Found>,
-    pub(super) faults: Vec<Finding>,
+struct Look {
+    drafts: BTreeMap<AgentId, Found>,
+    faults: Vec<Finding>,
 }
 
 /// Looks at every agent of the draft at one moment.
-pub(super) fn look(workspace: &Workspace, policy: &Policy, named: Option<&str>) -> Result<Look, Problem> {
+fn look(workspace: &Workspace, policy: &Policy, named: Option<&str>) -> Result<Look, Problem> {
     let repository = &workspace.repository;
     let commit = match named {
         Some(name) => Some(side::named_tip(workspace, name)?),

@@ -4,7 +4,8 @@ use std::rc::Rc;
 use std::str::FromStr;
 
 use super::{Problem, Workspace};
-use crate::compile::{Compilation, Finding, Severity, Source, compile};
+use crate::compile::{Compilation, Finding, Kind, Severity, Source, compile};
+use crate::domain::nearest::nearest;
 use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionNumber};
 use crate::policy::Policy;
 use crate::store::{AgentContent, Draft, EnvironmentTree, Ledger, Located, RefPlace};
@@ -127,34 +128,57 @@ pub fn find(workspace: &Workspace, agent: &AgentId, name: &SideName) -> Result<F
                 .hint(format!("pointsman versions {agent}"))
         })?,
         SideName::Environment(environment) => {
-            let heads = ledger.heads()?;
-            let head = heads.get(environment).ok_or_else(|| {
-                let known: Vec<_> = heads.keys().map(ToString::to_string).collect();
-                Problem::refused("unknown_environment", format!("no environment `{environment}`"))
-                    .hint(format!("there are: {}", known.join(", ")))
-            })?;
-            let tree = EnvironmentTree::new(repository, repository.commit(head.head)?.tree);
+            let tree = environment_tree(workspace, &ledger, environment)?;
             tree.serves(agent)?.ok_or_else(|| {
                 Problem::refused("not_served", format!("`{agent}` is not in `{environment}`"))
                     .hint(format!("pointsman promote {agent} --to {environment}"))
             })?
         }
     };
+    of_entry(&ledger, agent, entry)
+}
+
+/// A version by its tree in the ledger.
+pub(super) fn of_entry(ledger: &Ledger<'_>, agent: &AgentId, entry: ObjectId) -> Result<Found, Problem> {
     let entry = ledger.entry(entry)?;
     let located = Located {
         agent: agent.clone(),
         folder: entry.record.folder.clone(),
-        kind: crate::compile::Kind::named(&entry.record.kind),
+        kind: Kind::named(&entry.record.kind),
         include: Vec::new(),
     };
-    let commit = Some(entry.record.commit);
     Ok(Found {
         located,
         content: entry.content,
-        commit,
+        commit: Some(entry.record.commit),
         draft: None,
         version: Some(entry.record.number),
         config: Some(entry.config),
+    })
+}
+
+/// What `environment` holds at its accepted head.
+pub(super) fn environment_tree<'w>(
+    workspace: &'w Workspace,
+    ledger: &Ledger<'_>,
+    environment: &EnvironmentName,
+) -> Result<EnvironmentTree<'w>, Problem> {
+    let repository = &workspace.repository;
+    let heads = ledger.heads()?;
+    if let Some(head) = heads.get(environment) {
+        return Ok(EnvironmentTree::new(repository, repository.commit(head.head)?.tree));
+    }
+    let policy = workspace.policy()?;
+    let named: Vec<_> = policy.environments.iter().map(|environment| &environment.name).collect();
+    if named.contains(&environment) {
+        return Err(Problem::refused("not_served", format!("nothing was ever served in `{environment}`"))
+            .hint(format!("pointsman promote <agent> --to {environment}")));
+    }
+    let known: Vec<_> = named.into_iter().chain(heads.keys()).map(EnvironmentName::as_str).collect();
+    let problem = Problem::refused("unknown_environment", format!("no environment `{environment}`"));
+    Err(match nearest(environment.as_str(), known.iter().copied()) {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None => problem.hint(format!("there are: {}", known.join(", "))),
     })
 }
 
@@ -181,8 +205,7 @@ pub fn config(workspace: &Workspace, found: &Found) -> Result<(Option<serde_json
         return Ok((Some(value), Vec::new()));
     }
     let Compilation { frozen, findings } = compiled(workspace, found)?;
-    let value = frozen.map(|frozen| serde_json::from_slice(frozen.bytes()).expect("a frozen config is JSON"));
-    Ok((value, findings))
+    Ok((frozen.map(|frozen| frozen.value()), findings))
 }
 
 /// The refusal to publish a folder with errors.

@@ -75,6 +75,12 @@ impl Workspace {
         Ok(world)
     }
 
+    /// The policy of the default branch, which says everything about environments.
+    pub fn policy(&self) -> Result<Policy, Problem> {
+        let tip = World::of(&self.repository, self.local).default_branch(&self.repository)?.1;
+        Ok(tip.map(|tip| self.repository.policy(tip)).transpose()?.unwrap_or_default().0)
+    }
+
     /// The policy of the working tree, which lists agents for drafts; of HEAD where there is no working tree.
     pub fn draft_policy(&self) -> Result<Policy, Problem> {
         Ok(self.draft_policy_text()?.map(|text| Policy::parse(&text)).transpose()?.unwrap_or_default())

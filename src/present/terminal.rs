@@ -29,6 +29,11 @@ impl Style {
     /// No colour, 80 columns.
     pub const PLAIN: Style = Style { color: false, width: 80 };
 
+    /// `text` as a heading, made safe to show.
+    pub fn heading(&self, text: &str) -> String {
+        self.paint(Ink::Heading, &super::escape::escape(text)).into_owned()
+    }
+
     /// `text`, which is escaped already, in a colour.
     pub(super) fn paint<'a>(&self, ink: Ink, text: &'a str) -> Cow<'a, str> {
         let code = match ink {

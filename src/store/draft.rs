@@ -30,6 +30,15 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// The conflicted paths of `located`, seen from its folder.
+    pub fn conflicts_in(&self, located: &Located) -> BTreeSet<String> {
+        let inside = |path: &String| match located.folder.as_str() {
+            "" => Some(path.clone()),
+            folder => path.strip_prefix(folder)?.strip_prefix('/').map(str::to_owned),
+        };
+        self.conflicted.iter().filter_map(inside).collect()
+    }
+
     fn index(&self) -> PathBuf {
         self.quarantine.path().join("index")
     }

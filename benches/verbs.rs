@@ -50,7 +50,7 @@ impl Shop {
     /// carry a group where `grouped`.
     fn new(count: usize, rounds: usize, tagged: usize, grouped: bool) -> Self {
         let dir = tempfile::Builder::new().prefix("pointsman-bench-").tempdir().expect("a temporary folder");
-        let mut shop = Shop { dir, count, edits: 0 };
+        let shop = Shop { dir, count, edits: 0 };
         run(git(shop.path()).args(["init", "-q", "-b", "main"]));
         run(git(shop.path()).args(["config", "user.name", "Ada"]));
         run(git(shop.path()).args(["config", "user.email", "ada@example.com"]));

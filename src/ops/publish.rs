@@ -3,13 +3,14 @@
 //! The user's branch moves first, then the tag is made (that is the moment), then the ledger follows. Each step can
 //! be the last one before a power cut: what is missing is finished by the next pass, from git alone.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::inspect::VersionView;
 use super::{Problem, Workspace, idempotency};
-use crate::compile::{Compilation, Finding, compile};
+use crate::compile::{Compilation, Finding};
 use crate::domain::record::{Cause, one_line, plain_text};
 use crate::domain::{AgentId, Identity, ObjectId, VersionNumber};
 use crate::plan::{Answer, Intent, Observed, Plan, Request, Step, Wait};
@@ -59,7 +60,7 @@ struct Candidate {
     findings: Vec<Finding>,
     /// The commit before: HEAD, or the tip that is tagged.
     base: ObjectId,
-    draft: Option<Draft>,
+    draft: Option<Rc<Draft>>,
 }
 
 /// How long a publish goes on being overtaken before it gives up.
@@ -95,7 +96,7 @@ pub fn publish(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Re
             _ => {
                 let look = Order { key: key.clone(), ..Order::look_at(scope.clone()) };
                 match run(&context, &look, &mut memory, &nothing)? {
-                    Decided::Done(outcome) => (outcome.ledger, outcome.plan),
+                    Decided::Done(outcome) => (outcome.ledger_tip, outcome.plan),
                     other => return answered(workspace, agent, other, candidate.findings),
                 }
             }
@@ -160,7 +161,7 @@ pub fn publish(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Re
         };
         return match &outcome.plan.answer {
             Some(Answer::Published(tag)) => {
-                let ledger = Ledger::at(&workspace.repository, outcome.ledger)?;
+                let ledger = Ledger::at(&workspace.repository, outcome.ledger_tip)?;
                 let version = VersionView::read(workspace, &ledger, agent, tag.number)?;
                 Ok(published(version, true, outcome.plan, agent, candidate.findings))
             }
@@ -244,13 +245,8 @@ fn replay(
 
 /// Compiles what would be published; findings that are errors refuse it before anything is written.
 fn candidate(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Result<Candidate, Problem> {
-    let repository = &workspace.repository;
     let side = super::side::draft(workspace, agent, call.draft.as_deref())?;
-    let mut source = repository.source(&side.located, side.content)?;
-    if let Some(draft) = &side.draft {
-        source.conflicted = draft.conflicts_of(&side.located)?;
-    }
-    let Compilation { findings, frozen } = compile(&source);
+    let Compilation { findings, frozen } = super::side::compiled(workspace, &side)?;
     if frozen.is_none() {
         return Err(super::side::findings_problem(agent, &findings));
     }

@@ -38,7 +38,7 @@ pub fn apply(
         changes: Vec::new(),
         growing: BTreeMap::new(),
         deployment: None,
-        ledger: None,
+        ledger_tip: None,
         kept: Vec::new(),
     };
     let asked = matches!(plan.answer, Some(Answer::Moved { .. }));
@@ -50,13 +50,21 @@ pub fn apply(
         applying.edit.key(repository, &key.name, &record);
     }
     let heads = applying.finish()?;
-    let Applying { deployment, kept, ledger, .. } = applying;
+    let Applying { deployment, kept, ledger_tip, .. } = applying;
     // Refs that only repeat what is decided decide nothing by being late.
     if let Err(error) = view.world.follow(repository, view.accepted_tags()) {
         tracing::warn!(%error, "refs of this clone will follow later");
     }
-    let (policy_note, ignored) = (view.policy_note.clone(), view.ignored.clone());
-    Ok(Outcome { plan, heads, ledger, deployment, kept, policy_note, ignored })
+    Ok(Outcome {
+        plan,
+        heads,
+        ledger_tip,
+        deployment,
+        kept,
+        ledger: view.ledger_trouble(),
+        policy_note: view.policy_note.clone(),
+        ignored: view.ignored.clone(),
+    })
 }
 
 struct Applying<'a, 'r> {
@@ -67,7 +75,7 @@ struct Applying<'a, 'r> {
     changes: Vec<Change>,
     growing: BTreeMap<EnvironmentName, Growing>,
     deployment: Option<DeploymentId>,
-    ledger: Option<ObjectId>,
+    ledger_tip: Option<ObjectId>,
     kept: Vec<(crate::domain::VersionTag, String)>,
 }
 
@@ -225,7 +233,7 @@ impl Applying<'_, '_> {
         } else {
             Some(self.edit.commit(&self.view.ledger, &self.context.committer, self.context.now)?)
         };
-        self.ledger = ledger;
+        self.ledger_tip = ledger;
         if let Some(new) = ledger
             && self.view.ledger_ref != Some(new)
         {

@@ -57,7 +57,7 @@ impl Part {
                 environment,
                 agent: None,
                 version: None,
-                code: "push_refused",
+                code: "push_refused".into(),
                 reason: refusal.to_string(),
                 until: None,
             }),
@@ -74,7 +74,8 @@ impl Outcome {
         self.plan.waits = later.plan.waits;
         self.plan.answer = self.plan.answer.take().or(later.plan.answer);
         self.heads.extend(later.heads);
-        self.ledger = later.ledger;
+        self.ledger_tip = later.ledger_tip;
+        self.ledger = self.ledger.take().or(later.ledger);
         self.deployment = self.deployment.or(later.deployment);
         self.kept.extend(later.kept);
     }

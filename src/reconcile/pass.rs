@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::apply::apply;
 use super::history::GitHistory;
-use super::observe::{Memory, View, look};
+use super::memory::{Memory, Settled, fingerprint};
+use super::observe::{View, look, open};
 use super::parts::Part;
 use super::{Context, Key, Order, Outcome};
-use crate::domain::ObjectId;
+use crate::domain::{Digest, ObjectId};
 use crate::plan::{Answer, Observed, Plan, plan};
 use crate::store::{Error, Result};
 
@@ -39,16 +40,17 @@ type Remember<'f> = &'f dyn Fn(&Answer, &Observed) -> serde_json::Value;
 pub fn run(context: &Context<'_>, order: &Order, memory: &mut Memory, answer: Remember<'_>) -> Result<Decided> {
     match attempt(context, order, memory, answer, None) {
         // What the remote said no to may have been decided on a state that has passed: read and decide once more.
-        Err((Error::PushRefused { .. }, _)) => {}
-        other => return other.map_err(|(error, _)| error),
+        Err(failure) if matches!(failure.0, Error::PushRefused { .. }) => {}
+        other => return other.map_err(|failure| failure.0),
     }
-    match attempt(context, order, memory, answer, None) {
-        Err((error @ Error::PushRefused { .. }, plan)) if Part::all(&plan).len() > 1 => {
-            tracing::debug!(%error, "refused twice, trying the parts alone");
-            one_by_one(context, order, memory, answer, &plan)
+    attempt(context, order, memory, answer, None).or_else(|failure| {
+        let (error, plan) = *failure;
+        if !matches!(error, Error::PushRefused { .. }) || Part::all(&plan).len() < 2 {
+            return Err(error);
         }
-        other => other.map_err(|(error, _)| error),
-    }
+        tracing::debug!(%error, "refused twice, trying the parts alone");
+        one_by_one(context, order, memory, answer, &plan)
+    })
 }
 
 /// Carries out the parts of `plan` alone, each decided anew, so that one protected ref stops only itself. A refusal of
@@ -72,12 +74,11 @@ fn one_by_one(
                 None => done = Some(*outcome),
             },
             Ok(other) => return Ok(other),
-            // Without the versions nothing else of this plan can be proven.
-            Err((error @ Error::PushRefused { .. }, _)) if !asked && part != Part::Versions => {
-                context.repository.drop_staged();
-                refused.push((part, error));
-            }
-            Err((error, _)) => return Err(error),
+            Err(failure) => match failure.0 {
+                // Without the versions nothing else of this plan can be proven.
+                error @ Error::PushRefused { .. } if !asked && part != Part::Versions => refused.push((part, error)),
+                error => return Err(error),
+            },
         }
     }
     match (done, refused.pop()) {
@@ -86,7 +87,7 @@ fn one_by_one(
             Ok(Decided::Done(Box::new(outcome)))
         }
         (None, Some((_, refusal))) => Err(refusal),
-        (None, None) => attempt(context, order, memory, answer, None).map_err(|(error, _)| error),
+        (None, None) => attempt(context, order, memory, answer, None).map_err(|failure| failure.0),
     }
 }
 
@@ -98,12 +99,18 @@ fn attempt(
     memory: &mut Memory,
     answer: Remember<'_>,
     part: Option<&Part>,
-) -> std::result::Result<Decided, (Error, Plan)> {
-    let unplanned = |error| (error, Plan::default());
+) -> std::result::Result<Decided, Box<(Error, Plan)>> {
+    let unplanned = |error| Box::new((error, Plan::default()));
     let started = Instant::now();
     let mut wait = Duration::from_millis(2);
     loop {
-        let view = look(context, order, memory).map_err(unplanned)?;
+        let opened = open(context, &order.scope).map_err(unplanned)?;
+        // Read before anything else is looked at: what moves in the meantime makes the mark a stale one.
+        let mark = if order.is_plain() && part.is_none() { fingerprint(context.repository) } else { None };
+        if let Some(outcome) = quiet(context, mark) {
+            return Ok(Decided::Done(outcome));
+        }
+        let view = look(context, order, memory, opened, true).map_err(unplanned)?;
         if let Some(decided) = remembered(&view, order.key.as_ref(), context.now).map_err(unplanned)? {
             return Ok(decided);
         }
@@ -121,7 +128,13 @@ fn attempt(
             part.only(&mut plan);
         }
         match apply(context, &view, plan.clone(), key) {
-            Ok(outcome) => return Ok(Decided::Done(Box::new(outcome))),
+            Ok(outcome) => {
+                let idle = outcome.plan.steps.is_empty() && outcome.ledger.is_none();
+                if let (Some(fingerprint), true) = (mark, idle) {
+                    settle(context, fingerprint, &outcome);
+                }
+                return Ok(Decided::Done(Box::new(outcome)));
+            }
             Err(error) if error.is_lost_race() && started.elapsed() < PATIENCE => {
                 tracing::debug!(%error, "somebody was faster, deciding again");
                 context.repository.drop_staged();
@@ -130,18 +143,66 @@ fn attempt(
             }
             Err(error) => {
                 context.repository.drop_staged();
-                return Err((error, plan));
+                return Err(Box::new((error, plan)));
             }
         }
     }
 }
 
-/// The plan of a pass, without carrying it out.
-pub fn dry_run(context: &Context<'_>, order: &Order, memory: &mut Memory) -> Result<(Plan, Observed, Option<String>)> {
-    let view = look(context, order, memory)?;
+/// The outcome of a pass over everything, if nothing has changed since the last one and nothing is due.
+fn quiet(context: &Context<'_>, mark: Option<Digest>) -> Option<Box<Outcome>> {
+    let settled = Settled::load(context.repository, mark, context.now)?;
+    Some(Box::new(Outcome {
+        plan: Plan { waits: settled.waits, ..Plan::default() },
+        heads: Vec::new(),
+        deployment: None,
+        kept: Vec::new(),
+        ledger_tip: None,
+        ledger: None,
+        policy_note: settled.policy_note,
+        ignored: settled.ignored,
+    }))
+}
+
+/// Remembers that a pass over everything found nothing to do.
+fn settle(context: &Context<'_>, fingerprint: Digest, outcome: &Outcome) {
+    let settled = Settled {
+        fingerprint,
+        due: outcome.plan.waits.iter().filter_map(|wait| wait.until).min(),
+        waits: outcome.plan.waits.clone(),
+        policy_note: outcome.policy_note.clone(),
+        ignored: outcome.ignored.clone(),
+    };
+    settled.save(context.repository);
+}
+
+/// What a pass would do.
+#[derive(Debug)]
+pub struct Foreseen {
+    /// Its plan.
+    pub plan: Plan,
+    /// What it rests on.
+    pub observed: Observed,
+    /// What is wrong with the policy, if anything.
+    pub policy_note: Option<String>,
+    /// What becomes of a ledger branch that is not where it should be.
+    pub ledger: Option<String>,
+}
+
+/// What a pass would do, without carrying it out; only tracking refs follow the remote.
+pub fn foresee(context: &Context<'_>, order: &Order, memory: &mut Memory) -> Result<Foreseen> {
+    let opened = open(context, &order.scope)?;
+    let view = look(context, order, memory, opened, false)?;
     let plan = decide(context, &view, order)?;
     context.repository.drop_staged();
-    Ok((plan, view.observed, view.policy_note))
+    let ledger = view.ledger_trouble();
+    Ok(Foreseen { plan, observed: view.observed, policy_note: view.policy_note, ledger })
+}
+
+/// The plan of a pass, without carrying it out.
+pub fn dry_run(context: &Context<'_>, order: &Order, memory: &mut Memory) -> Result<(Plan, Observed, Option<String>)> {
+    let Foreseen { plan, observed, policy_note, .. } = foresee(context, order, memory)?;
+    Ok((plan, observed, policy_note))
 }
 
 fn decide(context: &Context<'_>, view: &View<'_>, order: &Order) -> Result<Plan> {

@@ -20,8 +20,10 @@ mod locate;
 pub mod locks;
 mod objects;
 mod promised;
+mod ref_files;
 mod refs;
 mod remote;
+mod tree_changes;
 mod tree_edit;
 mod work_tree;
 mod world;
@@ -43,13 +45,14 @@ pub use locate::{Located, Misplaced, manifest_on_disk};
 pub use locks::LockFile;
 pub use objects::{Commit, EntryMode, TagObject, Tree, TreeEntry};
 pub use refs::RefUpdate;
+pub use tree_changes::{MOST_CHANGES, Place, TreeChange};
 pub use tree_edit::{TreeEdit, TreeEdits};
 pub use work_tree::{Touched, WorkTreeChanges};
 pub use world::{Change, RefPlace, SEEN_LEDGER, Scope, World};
 
 use crate::domain::ObjectId;
 use error::Doing as _;
-use objects::Staged;
+use objects::{LargeTrees, Staged};
 
 /// One repository, opened once per command or worker.
 pub struct Repository {
@@ -59,6 +62,9 @@ pub struct Repository {
     cut_off: OnceCell<HashSet<ObjectId>>,
     /// The remote that promised what a partial clone leaves out, read when something is missing.
     partial: OnceCell<Option<String>>,
+    large_trees: LargeTrees,
+    /// The policy of the default branch's tip, which every step of a command asks for.
+    policy: RefCell<Option<(crate::domain::ObjectId, (crate::policy::Policy, Option<String>))>>,
 }
 
 impl Repository {
@@ -67,7 +73,14 @@ impl Repository {
         sync_to_disk();
         let git = git2::Repository::open_ext(dir, git2::RepositoryOpenFlags::empty(), &[] as &[&Path])
             .map_err(|error| cannot_open(dir, error))?;
-        Ok(Repository { git, staged: RefCell::default(), cut_off: OnceCell::new(), partial: OnceCell::new() })
+        Ok(Repository {
+            git,
+            staged: RefCell::default(),
+            cut_off: OnceCell::new(),
+            partial: OnceCell::new(),
+            large_trees: LargeTrees::default(),
+            policy: RefCell::default(),
+        })
     }
 
     /// The folder with the checked-out files, absent in a bare repository.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 
 use super::git_program::{Ended, NETWORK_LIMIT};
-use super::world::{LEDGER, REMOTE, TRACKED_TAGS};
+use super::world::{REMOTE, TRACKED_TAGS};
 use super::{Change, Error, Git, RefPlace, Repository, Result, Scope, World};
 use crate::domain::ObjectId;
 
@@ -209,34 +209,21 @@ impl World {
         }
     }
 
-    /// Local branches of ours that a remote without any is given. Returns whether the remote has a ledger now that it
-    /// did not have before.
-    pub fn seed_remote(&self, repository: &Repository) -> Result<bool> {
-        if !self.is_remote() || self.read(repository, &RefPlace::Ledger)?.is_some() {
-            return Ok(false);
-        }
-        let Some(ledger) = repository.read_ref(&format!("refs/heads/{LEDGER}"))? else { return Ok(false) };
-        let mut refs = vec![(format!("refs/heads/{LEDGER}"), ledger)];
-        for (name, id) in repository.list_refs(&format!("refs/heads/{}", self.branch_prefix))? {
-            let tracked = name.replacen("refs/heads/", &format!("refs/remotes/{REMOTE}/"), 1);
-            if repository.read_ref(&tracked)?.is_none() && repository.is_ancestor(id, ledger)? {
-                refs.push((name, id));
+    /// Gives the remote `ledger`, and the environments that it speaks of where the remote has none.
+    pub fn seed_remote(&self, repository: &Repository, ledger: ObjectId) -> Result<()> {
+        let theirs: BTreeSet<_> = self.environments(repository)?.into_iter().map(|(name, _)| name).collect();
+        let mut changes = vec![Change { place: RefPlace::Ledger, expected: None, new: ledger }];
+        for (name, new) in self.clone().local().environments(repository)? {
+            if !theirs.contains(&name) && repository.is_ancestor(new, ledger)? {
+                changes.push(Change { place: RefPlace::Environment(name), expected: None, new });
             }
         }
-        let mut args: Vec<String> =
-            ["push", "--porcelain", "--atomic", "--no-verify", "--no-follow-tags", "--recurse-submodules=no"]
-                .map(str::to_owned)
-                .to_vec();
-        args.extend(refs.iter().map(|(name, _)| format!("--force-with-lease={name}:")));
-        args.push(REMOTE.to_owned());
-        args.extend(refs.iter().map(|(name, id)| format!("{id}:{name}")));
-        let ended = self.network(repository).setting("remote.origin.mirror=false").run_to_end(&args, None)?;
-        self.refresh(repository, &Scope::Agents(BTreeSet::new()))?;
-        match self.read(repository, &RefPlace::Ledger)? {
-            // Another clone may have given its own meanwhile; whether the two belong together is checked next.
-            Some(_) => Ok(true),
-            None => Err(refused(&ended)),
+        match self.push(repository, &changes) {
+            // Another clone gave its own first; whether the two belong together is checked next.
+            Err(error) if error.is_lost_race() => {}
+            other => other?,
         }
+        self.refresh(repository, &Scope::Agents(BTreeSet::new()))
     }
 }
 

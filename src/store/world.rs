@@ -112,6 +112,15 @@ impl World {
         repository.read_ref(&self.tracking_name(place))
     }
 
+    /// All branches that have the name of an environment, whosever they are.
+    pub fn environments(&self, repository: &Repository) -> Result<Vec<(EnvironmentName, ObjectId)>> {
+        let heads = if self.remote { format!("refs/remotes/{REMOTE}/") } else { "refs/heads/".to_owned() };
+        let prefix = format!("{heads}{}", self.branch_prefix);
+        let refs = repository.list_refs(&prefix)?;
+        let named = refs.into_iter().filter_map(|(name, tip)| Some((name.strip_prefix(&prefix)?.parse().ok()?, tip)));
+        Ok(named.collect())
+    }
+
     /// The default branch's short name and tip: `origin/HEAD`, else the branch that `init` recorded, else HEAD.
     pub fn default_branch(&self, repository: &Repository) -> Result<(String, Option<ObjectId>)> {
         let short = |name: String, prefix: &str| name.strip_prefix(prefix).map(str::to_owned);
@@ -220,5 +229,23 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// The same names, in this repository alone.
+    #[must_use]
+    pub fn local(self) -> Self {
+        World { remote: false, ..self }
+    }
+
+    /// The ledger of this clone, if the remote has none: the newest one seen, or the local branch.
+    pub fn seed(&self, repository: &Repository) -> Result<Option<ObjectId>> {
+        if !self.remote || self.read(repository, &RefPlace::Ledger)?.is_some() {
+            return Ok(None);
+        }
+        let Some(ours) = repository.read_ref(&format!("refs/heads/{LEDGER}"))? else { return Ok(None) };
+        match repository.read_ref(SEEN_LEDGER)? {
+            Some(seen) if repository.is_ancestor(ours, seen)? => Ok(Some(seen)),
+            _ => Ok(Some(ours)),
+        }
     }
 }

@@ -12,8 +12,8 @@ use crate::domain::record::{Cause, one_line, plain_text};
 use crate::domain::{AgentId, Identity, ObjectId, VersionNumber};
 use crate::plan::{Answer, Intent, Plan, Refusal, Request, Step, Wait};
 use crate::policy::Policy;
-use crate::reconcile::{Decided, NewVersion, Order, crash_point, run};
-use crate::store::{AgentContent, Draft, EntryMode, Ledger, Located, RefPlace, Scope, TreeEdits};
+use crate::reconcile::{Decided, NewVersion, Order, run};
+use crate::store::{AgentContent, Draft, EntryMode, Ledger, Located, RefPlace, Scope, TreeEdits, crash_point};
 
 /// What to publish, and what to say about it.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -228,7 +228,9 @@ fn commit_draft(
         message.push_str(&format!("\n{note}\n"));
     }
     let commit = repository.stage_commit(tree, &[head.id], who, workspace.now.max(head.time), &message);
+    free_of_locks(workspace)?;
     repository.flush()?;
+    crash_point("draft written");
     // The index goes first: a power cut between the two leaves the folder staged, which harms nobody.
     if !repository.install_index(draft)? {
         return Err(
@@ -238,6 +240,16 @@ fn commit_draft(
     crash_point("index installed");
     repository.move_head(head.id, commit, &format!("publish: {agent}"))?;
     Ok(commit)
+}
+
+/// A lock left by a dead process on anything that a publish moves is told before the first of it moves.
+fn free_of_locks(workspace: &Workspace) -> Result<(), Problem> {
+    let (repository, world) = (&workspace.repository, workspace.world()?);
+    let mut names = vec![repository.read_symbolic("HEAD").unwrap_or_else(|| "HEAD".to_owned())];
+    names.push(world.published_name(&RefPlace::Ledger));
+    let ledger = Ledger::at(repository, world.read(repository, &RefPlace::Ledger)?)?;
+    names.extend(ledger.heads()?.into_keys().map(|name| world.published_name(&RefPlace::Environment(name))));
+    Ok(repository.wait_for_locks(names.iter().map(String::as_str), true)?)
 }
 
 /// The commit to be tagged must say the same about the agent as the draft did, for it is what every controller reads.

@@ -125,11 +125,8 @@ pub fn find(workspace: &Workspace, agent: &AgentId, name: &SideName) -> Result<F
         })?,
         SideName::Environment(environment) => {
             let heads = ledger.heads()?;
-            let head = heads.get(environment).ok_or_else(|| {
-                let known: Vec<_> = heads.keys().map(ToString::to_string).collect();
-                Problem::refused("unknown_environment", format!("no environment `{environment}`"))
-                    .hint(format!("there are: {}", known.join(", ")))
-            })?;
+            let unknown = || super::inspect::unknown_environment(environment, heads.keys());
+            let head = heads.get(environment).ok_or_else(unknown)?;
             let tree = EnvironmentTree::new(repository, repository.commit(head.head)?.tree);
             tree.serves(agent)?.ok_or_else(|| {
                 Problem::refused("not_served", format!("`{agent}` is not in `{environment}`"))
@@ -173,4 +170,5 @@ pub fn findings_problem(agent: &AgentId, findings: &[Finding]) -> Problem {
     Problem::refused("findings", format!("`{agent}` has {errors} error{s}, so nothing was published"))
         .hint(format!("pointsman check {agent}"))
         .details(serde_json::json!({ "findings": findings }))
+        .findings(findings)
 }

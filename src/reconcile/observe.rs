@@ -14,7 +14,8 @@ use crate::plan::{
 };
 use crate::policy::{Policy, PublishOn};
 use crate::store::{
-    EnvironmentTree, Ledger, RefPlace, Repository, Result, SEEN_LEDGER, Scope, Tip, World, root_commit,
+    AgentFolder, EnvironmentTree, Error, Ledger, RefPlace, Repository, Result, SEEN_LEDGER, Scope, Tip, World,
+    root_commit,
 };
 
 /// What a daemon keeps between passes: facts about immutable objects, found again by their ids.
@@ -146,6 +147,8 @@ struct Looking<'r, 'a> {
     /// Tags of the agents that are looked at, by name.
     tags: BTreeMap<String, ObjectId>,
     ignored: Vec<(String, String)>,
+    /// Agents whose documents in the ledger cannot be read: nothing is decided about them.
+    unreadable: BTreeSet<AgentId>,
 }
 
 impl<'r, 'a> Looking<'r, 'a> {
@@ -166,7 +169,7 @@ impl<'r, 'a> Looking<'r, 'a> {
                 tags
             }
         };
-        Ok(Looking { repository, ledger, memory, tags, ignored: Vec::new() })
+        Ok(Looking { repository, ledger, memory, tags, ignored: Vec::new(), unreadable: BTreeSet::new() })
     }
 
     fn agents(&mut self, scope: &Scope) -> Result<BTreeMap<AgentId, ObservedAgent>> {
@@ -184,30 +187,36 @@ impl<'r, 'a> Looking<'r, 'a> {
         };
         let mut agents = BTreeMap::new();
         for (agent, folder) in folders {
-            let marks = folder.marks()?;
-            let rejections = folder.rejections()?;
-            let versions = folder.versions();
-            let known = versions.iter().map(|(number, entry)| {
-                let revoked = marks
-                    .versions
-                    .get(&crate::domain::ledger::VersionNumberKey(*number))
-                    .is_some_and(|mark| mark.revoked.is_some());
-                (*number, KnownVersion { entry: *entry, revoked })
-            });
-            let versions = known.collect();
-            agents.insert(agent, ObservedAgent { versions, marks, rejections, astray: BTreeMap::new() });
-        }
-        for (agent, state) in &mut agents {
-            for (number, known) in &state.versions {
-                let (right, raw) = self.right_tag(known.entry)?;
-                let name = format!("{agent}/{number}");
-                let found = self.tags.get(&name).copied();
-                if found != Some(right) {
-                    state.astray.insert(*number, AstrayTag { right, found, raw });
+            match self.agent(&agent, &folder) {
+                Ok(state) => drop(agents.insert(agent, state)),
+                // One unreadable document stops its own agent; who asks for that agent is told.
+                Err(Error::Corrupt { what, .. }) if *scope == Scope::All => {
+                    self.ignored.push((agent.to_string(), format!("{what}; `{agent}` is left as it is")));
+                    self.unreadable.insert(agent);
                 }
+                Err(error) => return Err(error),
             }
         }
         Ok(agents)
+    }
+
+    /// What the ledger holds of one agent, and its tags that are not where they belong.
+    fn agent(&mut self, agent: &AgentId, folder: &AgentFolder<'_>) -> Result<ObservedAgent> {
+        let marks = folder.marks()?;
+        let rejections = folder.rejections()?;
+        let mut versions = BTreeMap::new();
+        let mut astray = BTreeMap::new();
+        for (number, entry) in folder.versions() {
+            let mark = marks.versions.get(&crate::domain::ledger::VersionNumberKey(number));
+            let revoked = mark.is_some_and(|mark| mark.revoked.is_some());
+            versions.insert(number, KnownVersion { entry, revoked });
+            let (right, raw) = self.right_tag(entry)?;
+            let found = self.tags.get(&format!("{agent}/{number}")).copied();
+            if found != Some(right) {
+                astray.insert(number, AstrayTag { right, found, raw });
+            }
+        }
+        Ok(ObservedAgent { versions, marks, rejections, astray })
     }
 
     /// The tag object that an entry names, and the blob that holds its bytes.
@@ -239,6 +248,9 @@ impl<'r, 'a> Looking<'r, 'a> {
                     continue;
                 }
             };
+            if self.unreadable.contains(&tag.agent) {
+                continue;
+            }
             let state = agents.get(&tag.agent);
             if state.is_some_and(|state| state.versions.contains_key(&tag.number)) {
                 continue;
@@ -366,6 +378,9 @@ impl<'r, 'a> Looking<'r, 'a> {
         let mut made = Vec::new();
         for located in located.values().filter(|located| scope.covers(&located.agent)) {
             let agent = &located.agent;
+            if self.unreadable.contains(agent) {
+                continue;
+            }
             // A tag that waits to be judged speaks for itself first.
             if candidates.iter().any(|candidate| candidate.tag.agent == *agent) {
                 continue;

@@ -144,6 +144,8 @@ impl Repository {
         Ok(match tip {
             Some(tip) if tip == head => Tip::Accepted,
             None => Tip::Behind(None),
+            // Not a commit, or not there at all: no branch, so nothing that could be proposed or kept as a parent.
+            Some(tip) if self.git.find_commit(super::objects::oid(tip)).is_err() => Tip::Behind(Some(tip)),
             Some(tip) if self.is_ancestor(tip, head)? => Tip::Behind(Some(tip)),
             Some(tip) if self.is_ancestor(head, tip)? => Tip::Proposal(tip),
             Some(tip) => Tip::Rewritten(tip),

@@ -35,7 +35,9 @@ pub struct Entry {
 fn document<T: serde::de::DeserializeOwned>(repository: &Repository, path: &str, blob: ObjectId) -> Result<T> {
     serde_json::from_slice(&repository.blob(blob)?).map_err(|error| Error::Corrupt {
         what: format!("`{path}` in the ledger does not parse: {error}"),
-        hint: format!("git log -p pointsman/ledger -- {path}"),
+        hint: format!(
+            "git log -1 pointsman/ledger -- {path} names the commit that broke it; to go back before it: git update-ref refs/heads/pointsman/ledger <commit>^"
+        ),
     })
 }
 
@@ -206,17 +208,31 @@ impl AgentFolder<'_> {
     }
 }
 
+/// An entry does not know where it stands; git finds it by its id.
+fn broken_entry(id: ObjectId, error: Error) -> Error {
+    match error {
+        Error::Corrupt { what, .. } => Error::Corrupt {
+            what: format!("{what} (version entry {})", id.short()),
+            hint: format!(
+                "git log -t --raw --find-object={id} pointsman/ledger names the commit that broke it; to go back before it: git update-ref refs/heads/pointsman/ledger <commit>^"
+            ),
+        },
+        other => other,
+    }
+}
+
 /// Reads the entry `id` of a version.
 fn read_entry(repository: &Repository, id: ObjectId) -> Result<Entry> {
     let tree = repository.tree(id)?;
     let missing = |name: &str| Error::Corrupt {
         what: format!("the version entry {} has no `{name}`", id.short()),
-        hint: "pointsman verify".to_owned(),
+        hint: String::new(),
     };
+    let missing = |name: &str| broken_entry(id, missing(name));
     let find = |name: &str| tree.get(name).map(|entry| entry.id).ok_or_else(|| missing(name));
     Ok(Entry {
         id,
-        record: document(repository, "version.json", find("version.json")?)?,
+        record: document(repository, "version.json", find("version.json")?).map_err(|error| broken_entry(id, error))?,
         content: AgentContent { source: find("source")?, include: tree.get("include").map(|entry| entry.id) },
         config: find("config.json")?,
         tag: find("tag")?,

@@ -1,11 +1,11 @@
 //! Git objects: reading them, and staging new ones in memory until everything is decided.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use git2::ObjectType;
 
 use super::error::Doing as _;
-use super::{Error, Repository, Result};
+use super::{Error, Repository, Result, durable};
 use crate::domain::{Identity, ObjectId};
 
 /// Past this many new objects one pack is written instead of loose files: two fsyncs per object cost more than the
@@ -197,6 +197,12 @@ impl Repository {
                 hint: "git fetch --unshallow".to_owned(),
             };
         }
+        if source.code() == git2::ErrorCode::NotFound && source.class() == git2::ErrorClass::Odb {
+            return Error::Corrupt {
+                what: format!("object {id} is missing from the repository"),
+                hint: "git fsck tells what else is; git fetch --refetch may bring it back".to_owned(),
+            };
+        }
         Error::Git { doing: format!("read object {id}"), source }
     }
 
@@ -368,11 +374,14 @@ impl Repository {
         if new.len() > LOOSE_AT_MOST {
             return self.write_pack(&staged, &new);
         }
+        let objects = self.common_dir().join("objects");
+        let fan_out = new.iter().map(|id| objects.join(&id.to_string()[..2]).join("_"));
+        let growing: BTreeSet<_> = fan_out.flat_map(|file| durable::folders_to_grow(&file)).collect();
         for id in new {
             let (kind, bytes) = &staged.objects[id];
             odb.write(*kind, bytes).doing(|| format!("write object {id}"))?;
         }
-        Ok(())
+        durable::sync_folders(&growing.into_iter().collect::<Vec<_>>())
     }
 
     /// One pack of the objects `new`.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::git_program::NETWORK_LIMIT;
 use super::refs::RefUpdate;
-use super::{Error, Git, Repository, Result};
+use super::{Error, Git, Repository, Result, crash_point};
 use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionTag};
 
 /// The remote that decides.
@@ -242,7 +242,9 @@ impl World {
     pub fn commit(&self, repository: &Repository, changes: &[Change]) -> Result<()> {
         if self.remote {
             self.push(repository, changes)?;
+            crash_point("pushed");
             self.track(repository, changes)?;
+            crash_point("tracking refs set");
             return self.follow(repository);
         }
         let order = |change: &Change| match change.place {
@@ -252,8 +254,9 @@ impl World {
         };
         let mut ordered: Vec<_> = changes.iter().collect();
         ordered.sort_by_key(|change| order(change));
-        for change in ordered {
-            let name = self.published_name(&change.place);
+        let names: Vec<_> = ordered.iter().map(|change| self.published_name(&change.place)).collect();
+        self.find_obstacles(repository, &ordered, &names)?;
+        for (change, name) in ordered.into_iter().zip(names) {
             let moved = repository.move_ref(&name, change.expected, change.new, "pointsman");
             // Past the ledger the decision stands: a branch that could not follow now follows in the next pass.
             if let Err(error) = moved {
@@ -264,8 +267,22 @@ impl World {
                     _ => return Err(error),
                 }
             }
+            crash_point(&format!("{name} moved"));
         }
         self.remember(repository)
+    }
+
+    /// Whatever would stop one of several moves for good stops all of them before the first.
+    fn find_obstacles(&self, repository: &Repository, changes: &[&Change], names: &[String]) -> Result<()> {
+        repository.wait_for_locks(names.iter().map(String::as_str), false)?;
+        for (change, name) in changes.iter().zip(names) {
+            let folder = repository.common_dir().join(name);
+            let new = change.expected.is_none() && folder.parent().is_some_and(|parent| !parent.is_dir());
+            if new && let Some(obstacle) = repository.obstacle_above(name)? {
+                return Err(obstacle);
+            }
+        }
+        Ok(())
     }
 
     fn push(&self, repository: &Repository, changes: &[Change]) -> Result<()> {

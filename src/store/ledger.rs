@@ -1,6 +1,7 @@
 //! The ledger branch: reading what was decided, and building the one commit of a pass that decides something.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::branches::root_commit;
 use super::objects::{EntryMode, Tree};
@@ -149,17 +150,29 @@ impl<'r> Ledger<'r> {
         Ok(heads)
     }
 
+    /// The content of the entry `id`, without reading its documents.
+    pub fn content(&self, id: ObjectId) -> Result<AgentContent> {
+        let tree = self.repository.tree(id)?;
+        let find = |name: &str| tree.get(name).map(|entry| entry.id);
+        let source = find("source").ok_or_else(|| missing(id, "source"))?;
+        Ok(AgentContent { source, include: find("include") })
+    }
+
     /// What was answered to the idempotency key called `name`.
     pub fn key(&self, name: &Digest) -> Result<Option<KeyRecord>> {
         self.read(&key_path(name))
     }
 }
 
+fn missing(entry: ObjectId, name: &str) -> Error {
+    broken_entry(entry, Error::Corrupt { what: format!("there is no `{name}`"), hint: String::new() })
+}
+
 /// What the ledger holds of one agent.
 pub struct AgentFolder<'r> {
     repository: &'r Repository,
     agent: AgentId,
-    tree: Tree,
+    tree: Rc<Tree>,
 }
 
 /// Whether a folder of the ledger is an agent's own rather than one of a group.
@@ -181,6 +194,11 @@ impl AgentFolder<'_> {
         let versions =
             folders.filter_map(|entry| Some((version_folder(std::str::from_utf8(&entry.name).ok()?)?, entry.id)));
         versions.collect()
+    }
+
+    /// Whether `number` is accepted.
+    pub fn has_version(&self, number: VersionNumber) -> bool {
+        self.tree.get(&number.to_string()).is_some_and(|entry| entry.mode == EntryMode::Tree)
     }
 
     /// What was marked about the versions.
@@ -212,7 +230,7 @@ impl AgentFolder<'_> {
 fn broken_entry(id: ObjectId, error: Error) -> Error {
     match error {
         Error::Corrupt { what, .. } => Error::Corrupt {
-            what: format!("{what} (version entry {})", id.short()),
+            what: format!("version entry {}: {what}", id.short()),
             hint: format!(
                 "git log -t --raw --find-object={id} pointsman/ledger names the commit that broke it; to go back before it: git update-ref refs/heads/pointsman/ledger <commit>^"
             ),
@@ -224,12 +242,7 @@ fn broken_entry(id: ObjectId, error: Error) -> Error {
 /// Reads the entry `id` of a version.
 fn read_entry(repository: &Repository, id: ObjectId) -> Result<Entry> {
     let tree = repository.tree(id)?;
-    let missing = |name: &str| Error::Corrupt {
-        what: format!("the version entry {} has no `{name}`", id.short()),
-        hint: String::new(),
-    };
-    let missing = |name: &str| broken_entry(id, missing(name));
-    let find = |name: &str| tree.get(name).map(|entry| entry.id).ok_or_else(|| missing(name));
+    let find = |name: &str| tree.get(name).map(|entry| entry.id).ok_or_else(|| missing(id, name));
     Ok(Entry {
         id,
         record: document(repository, "version.json", find("version.json")?).map_err(|error| broken_entry(id, error))?,

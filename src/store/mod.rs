@@ -21,6 +21,7 @@ pub mod locks;
 mod objects;
 mod refs;
 mod tree_edit;
+mod work_tree;
 mod world;
 
 use std::cell::RefCell;
@@ -37,17 +38,20 @@ pub use git_program::Git;
 pub use history::Recorded;
 pub use ledger::{AgentFolder, Entry, Ledger, LedgerEdit, NewEntry};
 pub use locate::{Located, Misplaced, manifest_on_disk};
+pub use locks::LockFile;
 pub use objects::{Commit, EntryMode, TagObject, Tree, TreeEntry};
 pub use refs::RefUpdate;
 pub use tree_edit::{TreeEdit, TreeEdits};
+pub use work_tree::{Touched, WorkTreeChanges};
 pub use world::{Change, RefPlace, SEEN_LEDGER, Scope, World};
 
-use objects::Staged;
+use objects::{LargeTrees, Staged};
 
 /// One repository, opened once per command or worker.
 pub struct Repository {
     git: git2::Repository,
     staged: RefCell<Staged>,
+    large_trees: LargeTrees,
 }
 
 impl Repository {
@@ -56,7 +60,7 @@ impl Repository {
         sync_to_disk();
         let git = git2::Repository::open_ext(dir, git2::RepositoryOpenFlags::empty(), &[] as &[&Path])
             .map_err(|error| cannot_open(dir, error))?;
-        Ok(Repository { git, staged: RefCell::default() })
+        Ok(Repository { git, staged: RefCell::default(), large_trees: LargeTrees::default() })
     }
 
     /// The folder with the checked-out files, absent in a bare repository.

@@ -1,6 +1,8 @@
 //! Git objects: reading them, and staging new ones in memory until everything is decided.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 
 use git2::ObjectType;
 
@@ -11,6 +13,13 @@ use crate::domain::{Identity, ObjectId};
 /// Past this many new objects one pack is written instead of loose files: two fsyncs per object cost more than the
 /// index of a small pack (measured at about 30 on ext4).
 const LOOSE_AT_MOST: usize = 30;
+
+/// Trees of this many entries are kept, the last few of them: looking up a thousand agents in one reads it once.
+const LARGE_TREE: usize = 32;
+const LARGE_TREES: usize = 16;
+
+/// Trees read before.
+pub(super) type LargeTrees = RefCell<Vec<(ObjectId, Rc<Tree>)>>;
 
 /// The kind of a tree's entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +71,12 @@ pub struct TreeEntry {
     pub id: ObjectId,
 }
 
+impl TreeEntry {
+    fn sort_key(&self) -> impl Iterator<Item = u8> + '_ {
+        self.name.iter().copied().chain((self.mode == EntryMode::Tree).then_some(b'/'))
+    }
+}
+
 /// The entries of a tree in git's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree(Vec<TreeEntry>);
@@ -72,21 +87,19 @@ impl Tree {
         &self.0
     }
 
-    /// The entry called `name`.
+    /// The entry called `name`. Trees of thousands of agents are searched for each of them, so this halves.
     pub fn get(&self, name: &str) -> Option<&TreeEntry> {
-        self.0.iter().find(|entry| entry.name == name.as_bytes())
+        // A folder sorts as if its name ended in a slash, so the two kinds are looked for apart.
+        [false, true].into_iter().find_map(|folder| {
+            let wanted = name.bytes().chain(folder.then_some(b'/'));
+            let found = self.0.binary_search_by(|entry| entry.sort_key().cmp(wanted.clone())).ok()?;
+            Some(&self.0[found])
+        })
     }
 
     /// A tree of `entries`, which are put into git's order: by bytes, folders as if their name ended in `/`.
     pub(super) fn of(mut entries: Vec<TreeEntry>) -> Self {
-        let key = |entry: &TreeEntry| {
-            let mut key = entry.name.clone();
-            if entry.mode == EntryMode::Tree {
-                key.push(b'/');
-            }
-            key
-        };
-        entries.sort_by_cached_key(key);
+        entries.sort_by(|a, b| a.sort_key().cmp(b.sort_key()));
         Tree(entries)
     }
 
@@ -229,10 +242,21 @@ impl Repository {
     }
 
     /// The entries of tree `id`.
-    pub fn tree(&self, id: ObjectId) -> Result<Tree> {
+    pub fn tree(&self, id: ObjectId) -> Result<Rc<Tree>> {
+        if let Some((_, tree)) = self.large_trees.borrow().iter().find(|(known, _)| *known == id) {
+            return Ok(Rc::clone(tree));
+        }
         let bytes = self.read(id, ObjectType::Tree)?;
-        Tree::parse(&bytes)
-            .ok_or_else(|| Error::Corrupt { what: format!("tree {id} is damaged"), hint: "git fsck".to_owned() })
+        let damaged = || Error::Corrupt { what: format!("tree {id} is damaged"), hint: "git fsck".to_owned() };
+        let tree = Rc::new(Tree::parse(&bytes).ok_or_else(damaged)?);
+        if tree.entries().len() >= LARGE_TREE {
+            let mut known = self.large_trees.borrow_mut();
+            if known.len() >= LARGE_TREES {
+                known.remove(0);
+            }
+            known.push((id, Rc::clone(&tree)));
+        }
+        Ok(tree)
     }
 
     /// The bytes of blob `id`.

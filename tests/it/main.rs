@@ -1,4 +1,7 @@
 //! Stories: the program as people use it, on real repositories, with real git.
 
+mod bad_input;
+mod corpus;
 mod env;
+mod layers;
 mod release;

@@ -100,8 +100,13 @@ impl Session {
         self.tell_locks(Some(problem));
         let (red, cyan, reset) =
             if self.colours_stderr() { ("\x1b[1;31m", "\x1b[36m", "\x1b[0m") } else { ("", "", "") };
-        let errors: Vec<_> =
-            problem.findings.iter().filter(|finding| finding.severity == Severity::Error).cloned().collect();
+        let errors: Vec<_> = problem
+            .findings
+            .iter()
+            .flat_map(|all| all.iter())
+            .filter(|finding| finding.severity == Severity::Error)
+            .cloned()
+            .collect();
         if !errors.is_empty() {
             let style = Style { color: self.colours_stderr(), width: self.style.width };
             eprintln!("{}", findings::findings(&errors, &style));

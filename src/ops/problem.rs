@@ -37,7 +37,7 @@ pub struct Problem {
     pub hint: Option<String>,
     /// What the compiler found, where that is the problem; programs find it in `details`.
     #[serde(skip)]
-    pub findings: Vec<Finding>,
+    pub findings: Option<Box<Vec<Finding>>>,
     /// Facts for programs.
     #[serde(skip_serializing_if = "serde_json::Value::is_null")]
     pub details: serde_json::Value,
@@ -51,7 +51,7 @@ impl Problem {
             code: code.to_owned(),
             message: message.into(),
             hint: None,
-            findings: Vec::new(),
+            findings: None,
             details: serde_json::Value::Null,
         }
     }
@@ -78,7 +78,7 @@ impl Problem {
     /// The same with what the compiler found.
     #[must_use]
     pub fn findings(mut self, findings: &[Finding]) -> Self {
-        self.findings = findings.to_vec();
+        self.findings = Some(Box::new(findings.to_vec()));
         self
     }
 

@@ -271,6 +271,9 @@ fn same_listing(workspace: &Workspace, tree: &ObjectId, located: &Located) -> Re
     .hint("git add pointsman.toml && git commit -m 'List agents'"))
 }
 
+/// How our trailers begin.
+const OURS: &str = "Pointsman-";
+
 /// The tag's message: the note, then what is known at publish as trailers.
 fn tag_message(
     call: &PublishCall,
@@ -293,6 +296,10 @@ fn tag_message(
     line("Key", key.map(|key| format!("{} {}", key.name, key.request)));
     if message.is_empty() {
         message.push_str("Published without a note");
+    }
+    // The last paragraph is read as ours if it looks like it, so a note that imitates one must not stand last.
+    if trailers.is_empty() && crate::domain::record::trailers(&message).iter().any(|(name, _)| name.starts_with(OURS)) {
+        trailers.push(format!("{OURS}Parent: -"));
     }
     if !trailers.is_empty() {
         message.push_str("\n\n");

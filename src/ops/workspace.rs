@@ -266,6 +266,12 @@ impl Workspace {
         if let Some(located) = agents.iter().find(|located| located.agent == *agent) {
             return Ok(located.clone());
         }
+        if let [folder] = &same[..] {
+            let around = folder.match_indices('/').map(|(end, _)| &folder[..end]).find(|around| on_disk(around));
+            if let Some(Ok(outer)) = around.map(AgentId::of_folder) {
+                return Err(Misplaced::Nested { inner: agent.clone(), outer }.into());
+            }
+        }
         let near = nearest(agent.as_str(), agents.iter().map(|located| located.agent.as_str())).map(str::to_owned);
         let place = "here: no folder of that name has an agent.toml, and pointsman.toml does not list it".to_owned();
         Err(Misplaced::Unknown { agent: agent.clone(), place, nearest: near }.into())

@@ -229,6 +229,7 @@ impl Applying<'_, '_> {
             repository.drop_staged();
             return Ok(heads);
         }
+        self.view.world.check_moves(repository, &self.changes)?;
         repository.flush()?;
         repository.sync_foreign_objects()?;
         crash_point("objects written");

@@ -141,11 +141,18 @@ pub fn hold_path(agent: &AgentId) -> String {
 impl Repository {
     /// Where `tip` stands, seen from the accepted head `head`.
     pub fn tip(&self, head: ObjectId, tip: Option<ObjectId>) -> Result<Tip> {
+        let is_commit = |id: ObjectId| self.git.find_commit(super::objects::oid(id)).is_ok();
+        if self.has(head) && !is_commit(head) {
+            return Err(Error::Corrupt {
+                what: format!("the ledger names {head} as an accepted head, and that is not a commit"),
+                hint: super::ledger::way_back("environments"),
+            });
+        }
         Ok(match tip {
             Some(tip) if tip == head => Tip::Accepted,
             None => Tip::Behind(None),
             // Not a commit, or not there at all: no branch, so nothing that could be proposed or kept as a parent.
-            Some(tip) if self.git.find_commit(super::objects::oid(tip)).is_err() => Tip::Behind(Some(tip)),
+            Some(tip) if !is_commit(tip) => Tip::Behind(Some(tip)),
             Some(tip) if self.is_ancestor(tip, head)? => Tip::Behind(Some(tip)),
             Some(tip) if self.is_ancestor(head, tip)? => Tip::Proposal(tip),
             Some(tip) => Tip::Rewritten(tip),

@@ -36,11 +36,17 @@ pub struct Entry {
 fn document<T: serde::de::DeserializeOwned>(repository: &Repository, path: &str, blob: ObjectId) -> Result<T> {
     serde_json::from_slice(&repository.blob(blob)?).map_err(|error| Error::Corrupt {
         what: format!("`{path}` in the ledger does not parse: {error}"),
-        hint: format!(
-            "git log -1 pointsman/ledger -- {path} names the commit that broke it; to go back before it: git update-ref refs/heads/pointsman/ledger <commit>^"
-        ),
+        hint: way_back(path),
     })
 }
+
+/// What to type where the ledger holds something at `path` that no controller wrote.
+pub(super) fn way_back(path: &str) -> String {
+    format!("git log -1 pointsman/ledger -- {path} {TO_GO_BACK}")
+}
+
+const TO_GO_BACK: &str = "names the commit that broke it; to go back before it: \
+    git update-ref refs/heads/pointsman/ledger <commit>^";
 
 impl<'r> Ledger<'r> {
     /// The ledger whose newest commit is `tip`; without one, an empty ledger.
@@ -231,9 +237,7 @@ fn broken_entry(id: ObjectId, error: Error) -> Error {
     match error {
         Error::Corrupt { what, .. } => Error::Corrupt {
             what: format!("version entry {}: {what}", id.short()),
-            hint: format!(
-                "git log -t --raw --find-object={id} pointsman/ledger names the commit that broke it; to go back before it: git update-ref refs/heads/pointsman/ledger <commit>^"
-            ),
+            hint: format!("git log -t --raw --find-object={id} pointsman/ledger {TO_GO_BACK}"),
         },
         other => other,
     }

@@ -254,9 +254,8 @@ impl World {
         };
         let mut ordered: Vec<_> = changes.iter().collect();
         ordered.sort_by_key(|change| order(change));
-        let names: Vec<_> = ordered.iter().map(|change| self.published_name(&change.place)).collect();
-        self.find_obstacles(repository, &ordered, &names)?;
-        for (change, name) in ordered.into_iter().zip(names) {
+        for change in ordered {
+            let name = self.published_name(&change.place);
             let moved = repository.move_ref(&name, change.expected, change.new, "pointsman");
             // Past the ledger the decision stands: a branch that could not follow now follows in the next pass.
             if let Err(error) = moved {
@@ -272,10 +271,15 @@ impl World {
         self.remember(repository)
     }
 
-    /// Whatever would stop one of several moves for good stops all of them before the first.
-    fn find_obstacles(&self, repository: &Repository, changes: &[&Change], names: &[String]) -> Result<()> {
+    /// Refuses before anything is written what would stop one of `changes` for good: a lock left by a dead process, or
+    /// a ref of somebody else's in the way.
+    pub fn check_moves(&self, repository: &Repository, changes: &[Change]) -> Result<()> {
+        if self.remote {
+            return Ok(());
+        }
+        let names: Vec<_> = changes.iter().map(|change| self.published_name(&change.place)).collect();
         repository.wait_for_locks(names.iter().map(String::as_str), false)?;
-        for (change, name) in changes.iter().zip(names) {
+        for (change, name) in changes.iter().zip(&names) {
             let folder = repository.common_dir().join(name);
             let new = change.expected.is_none() && folder.parent().is_some_and(|parent| !parent.is_dir());
             if new && let Some(obstacle) = repository.obstacle_above(name)? {

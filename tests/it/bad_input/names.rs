@@ -7,16 +7,18 @@ use crate::env::World;
 fn outside_a_repository() {
     let world = World::new();
     std::fs::create_dir(world.path("plain")).unwrap();
-    let repo = world.repository("shop");
-    let plain = world.path("plain");
-    let plain = plain.to_str().unwrap();
+    let plain = crate::env::Repo { world: &world, dir: world.path("plain") };
     for verb in [&["publish", "support"][..], &["versions", "support"], &["reconcile", "--once"], &["history"]] {
-        let args = [&["-C", plain], verb].concat();
-        let ended = repo.pointsman(&args);
-        ended.refused("is not inside a git repository", "git init");
-        assert_eq!(std::fs::read_dir(plain).unwrap().count(), 0);
+        plain.pointsman(verb).refused("is not inside a git repository", "git init");
+        assert_eq!(std::fs::read_dir(&plain.dir).unwrap().count(), 0);
     }
-    refuses(&repo, &["-C", "nowhere", "publish", "support"], 2, "no folder `nowhere`", "-C names a folder");
+    let nowhere = crate::env::Repo { world: &world, dir: world.path("nowhere") }.pointsman(&["publish", "support"]);
+    assert_eq!(nowhere.code, 2);
+    assert!(
+        nowhere.stderr.contains("no folder `") && nowhere.stderr.contains("-C names a folder"),
+        "{}",
+        nowhere.stderr
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Branches of ours that hold something else, and refs of others that stand where ours should.
 
-use super::{refuses, type_the_hint};
+use super::refuses;
 use crate::env::{Repo, World};
 
 /// A repository with `support` v1 in sandbox and pre-release, and a changed draft.
@@ -147,6 +147,5 @@ fn a_ref_called_like_a_folder_of_ours_is_told_before_anything_moves() {
     let repo = world.repository("shop");
     repo.git(&["tag", "support/v1/rc", "-am", "x"]).ok();
     let told = repo.pointsman(&["publish", "support"]).refused("beside `refs/tags/support/v1/rc`", "rename that one");
-    let _ = type_the_hint;
     assert!(told.stdout.is_empty());
 }

@@ -343,8 +343,6 @@ impl<'r, 'a> Looking<'r, 'a> {
         let number = self.next_number(&new.agent, agents, candidates);
         let tag = VersionTag { agent: new.agent.clone(), number };
         let object = self.repository.stage_tag(&tag.to_string(), new.commit, &new.tagger, context.now, &new.message);
-        // The judge reads the tag as it reads any other, from the repository.
-        self.repository.flush()?;
         let collision = self.collision(&new.agent, &[])?;
         let highest = agents.get(&new.agent).and_then(|state| state.versions.keys().next_back().copied());
         let verdict = match judge(self.repository, &tag, object, highest, collision.as_ref())? {

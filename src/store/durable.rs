@@ -14,9 +14,6 @@ use super::{Repository, Result};
 /// Every kernel has written out by itself what is older than this.
 const WRITTEN_BACK: Duration = Duration::from_secs(10 * 60);
 
-/// Times of files come from a coarser clock than the system's.
-const COARSE: Duration = Duration::from_secs(2);
-
 /// Past this many files one sync of the file system is faster than one of each.
 const ONE_BY_ONE: usize = 64;
 
@@ -50,10 +47,13 @@ impl Repository {
     /// Syncs the loose objects that other programs wrote here lately: whatever a version names is then on disk, its
     /// commit and that commit's history included.
     pub fn sync_foreign_objects(&self) -> Result<()> {
-        let started = SystemTime::now();
         let mark = self.own_dir().join("objects-synced");
-        let oldest = started - WRITTEN_BACK;
-        let since = modified(&mark).map_or(oldest, |last| oldest.max(last - COARSE));
+        let oldest = SystemTime::now() - WRITTEN_BACK;
+        let since = modified(&mark).map_or(oldest, |last| oldest.max(last));
+        // The file system's own clock times the look: it is coarser than the system's, and other on a network.
+        let look = self.own_dir().join(format!("objects-synced.{}", std::process::id()));
+        let timed = std::fs::create_dir_all(self.own_dir()).and_then(|()| File::create(&look));
+        timed.doing(|| format!("write `{}`", look.display()))?;
         let objects = self.common_dir().join("objects");
         let (mut files, mut folders) = (Vec::new(), Vec::new());
         for fan in 0..=255u8 {
@@ -74,8 +74,7 @@ impl Repository {
             sync(&objects)?;
         }
         // A hint for the next time and nothing else: without it some files are synced again.
-        let _ = std::fs::create_dir_all(self.own_dir());
-        let _ = File::create(&mark).and_then(|file| file.set_modified(started));
+        let _ = std::fs::rename(&look, &mark);
         Ok(())
     }
 }

@@ -168,6 +168,31 @@ pub struct TagObject {
     pub raw: Vec<u8>,
 }
 
+impl TagObject {
+    /// Reads a tag object as git stores it; nothing if it has no tagger or is damaged. libgit2 would do the same, but
+    /// sees no object that is only staged.
+    fn parse(id: ObjectId, raw: Vec<u8>) -> Option<Self> {
+        let end = raw.windows(2).position(|pair| pair == b"\n\n").unwrap_or(raw.len());
+        let header = String::from_utf8_lossy(&raw[..end]).into_owned();
+        let value = |key: &str| header.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
+        let (who, when) = value("tagger")?.rsplit_once('>')?;
+        let (name, email) = who.rsplit_once('<')?;
+        let tagger = Identity { name: name.trim().to_owned(), email: email.trim().to_owned() };
+        let seconds = when.split_whitespace().next()?.parse().ok()?;
+        let message = String::from_utf8_lossy(raw.get(end + 2..).unwrap_or_default()).into_owned();
+        Some(TagObject {
+            id,
+            target: value("object")?.parse().ok()?,
+            names_a_commit: value("type")? == "commit",
+            name: value("tag")?.to_owned(),
+            tagger,
+            time: timestamp(seconds),
+            message: without_signature(&message).to_owned(),
+            raw,
+        })
+    }
+}
+
 /// New objects that are not in the repository yet.
 #[derive(Default)]
 pub(super) struct Staged {
@@ -295,25 +320,18 @@ impl Repository {
 
     /// The annotated tag object `id`; nothing if the object is something else (a lightweight tag names those).
     pub fn tag_object(&self, id: ObjectId) -> Result<Option<TagObject>> {
-        let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
-        let (_, kind) = odb.read_header(oid(id)).map_err(|error| self.missing(id, error))?;
+        let staged = self.staged.borrow().objects.get(&id).map(|(kind, _)| *kind);
+        let kind = match staged {
+            Some(kind) => kind,
+            None => {
+                let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
+                odb.read_header(oid(id)).map_err(|error| self.missing(id, error))?.1
+            }
+        };
         if kind != ObjectType::Tag {
             return Ok(None);
         }
-        let raw = self.read(id, ObjectType::Tag)?;
-        let Ok(tag) = self.git.find_tag(oid(id)) else { return Ok(None) };
-        let message = String::from_utf8_lossy(tag.message_bytes().unwrap_or_default()).into_owned();
-        let Some(tagger) = tag.tagger() else { return Ok(None) };
-        Ok(Some(TagObject {
-            id,
-            target: self::id(tag.target_id()),
-            names_a_commit: tag.target_type() == Some(ObjectType::Commit),
-            name: String::from_utf8_lossy(tag.name_bytes()).into_owned(),
-            tagger: identity(&tagger),
-            time: timestamp(tagger.when().seconds()),
-            message: without_signature(&message).to_owned(),
-            raw,
-        }))
+        Ok(TagObject::parse(id, self.read(id, ObjectType::Tag)?))
     }
 
     /// The id that `raw` has as an annotated tag.

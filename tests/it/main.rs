@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod corpus;
+mod crash;
+mod durability;
 mod env;
 mod layers;
 mod release;

@@ -32,13 +32,24 @@ impl Acknowledged {
 
 /// A repository whose user has work under way beside the agent: something staged, something edited, something new.
 fn busy<'w>(world: &'w World, name: &str) -> Repo<'w> {
-    let repo = world.repository(name);
-    std::fs::create_dir_all(world.path("tmp")).unwrap();
+    under_way(world.repository(name))
+}
+
+fn under_way(repo: Repo<'_>) -> Repo<'_> {
+    std::fs::create_dir_all(repo.world.path("tmp")).unwrap();
     repo.write("notes.txt", "staged\n");
     repo.git(&["add", "notes.txt"]).ok();
     repo.write("notes.txt", "edited\n");
     repo.write("new.txt", "untracked\n");
     repo
+}
+
+/// The same as a clone of a bare repository that has nothing of ours yet.
+fn busy_clone<'w>(world: &'w World, name: &str) -> Repo<'w> {
+    let origin = world.bare(&format!("{name}.git"));
+    let seed = world.repository(&format!("{name}-seed"));
+    seed.git(&["push", "-q", origin.to_str().unwrap(), "main"]).ok();
+    under_way(world.clone_of(&origin, name))
 }
 
 /// The program, with temporary files where the test's own folder is: a killed process cannot remove them.
@@ -130,6 +141,8 @@ fn whole(repo: &Repo<'_>, acknowledged: &Acknowledged, persona: &str, at: &str) 
 
 /// One command to be stopped at each of its steps, with what prepares it.
 struct Stopped {
+    /// Makes the repository, busy with other work.
+    begin: for<'w> fn(&'w World, &str) -> Repo<'w>,
     prepare: fn(&Repo<'_>),
     args: &'static [&'static str],
     /// Steps that it must have; others are found by tracing it.
@@ -140,7 +153,7 @@ struct Stopped {
 fn stop_everywhere(stopped: &Stopped) {
     let world = World::new();
     let points = {
-        let repo = busy(&world, "traced");
+        let repo = (stopped.begin)(&world, "traced");
         (stopped.prepare)(&repo);
         let list = world.path("points");
         assert!(program(&repo, stopped.args).env("POINTSMAN_CRASH_TRACE", &list).status().unwrap().success());
@@ -152,7 +165,7 @@ fn stop_everywhere(stopped: &Stopped) {
         assert!(points.contains(wanted), "`{wanted}` is not among {points:?}");
     }
     for (number, point) in points.iter().enumerate() {
-        let repo = busy(&world, &format!("stopped-{number}"));
+        let repo = (stopped.begin)(&world, &format!("stopped-{number}"));
         (stopped.prepare)(&repo);
         let persona = std::fs::read_to_string(repo.path("agents/support/persona.md")).unwrap();
         let persona = persona.trim_start_matches("You help, ").trim_end_matches(".\n").to_owned();
@@ -186,6 +199,7 @@ fn two_versions(repo: &Repo<'_>) {
 #[test]
 fn the_first_publish_of_a_repository_stopped_anywhere() {
     stop_everywhere(&Stopped {
+        begin: busy,
         prepare: |repo| edit(repo, "first"),
         args: &["publish", "support"],
         at_least: &[
@@ -200,6 +214,7 @@ fn the_first_publish_of_a_repository_stopped_anywhere() {
 #[test]
 fn a_publish_stopped_anywhere() {
     stop_everywhere(&Stopped {
+        begin: busy,
         prepare: |repo| {
             two_versions(repo);
             edit(repo, "three");
@@ -219,8 +234,28 @@ fn a_publish_stopped_anywhere() {
 }
 
 #[test]
+fn a_publish_and_a_promotion_in_a_clone_stopped_anywhere() {
+    stop_everywhere(&Stopped {
+        begin: busy_clone,
+        prepare: |repo| {
+            two_versions(repo);
+            edit(repo, "three");
+        },
+        args: &["publish", "support"],
+        at_least: &["draft committed", "objects written", "pushed", "tracking refs set"],
+    });
+    stop_everywhere(&Stopped {
+        begin: busy_clone,
+        prepare: two_versions,
+        args: &["promote", "support", "--to", "pre-release"],
+        at_least: &["objects written", "pushed", "tracking refs set"],
+    });
+}
+
+#[test]
 fn a_promotion_stopped_anywhere() {
     stop_everywhere(&Stopped {
+        begin: busy,
         prepare: two_versions,
         args: &["promote", "support", "--to", "pre-release"],
         at_least: &["objects written", "refs/heads/pointsman/ledger moved", "refs/heads/env/pre-release moved"],
@@ -230,6 +265,7 @@ fn a_promotion_stopped_anywhere() {
 #[test]
 fn a_rollback_stopped_anywhere() {
     stop_everywhere(&Stopped {
+        begin: busy,
         prepare: two_versions,
         args: &["rollback", "support", "--env", "sandbox", "--reason", "wrong"],
         at_least: &["objects written", "refs/heads/pointsman/ledger moved", "refs/heads/env/sandbox moved"],
@@ -260,7 +296,7 @@ fn a_lost_ledger_found_again_stopped_anywhere() {
 
 /// As [`stop_everywhere`], for a pass, whose answer names no version.
 fn stop_everywhere_quietly(args: &'static [&'static str], prepare: fn(&Repo<'_>), at_least: &'static [&'static str]) {
-    stop_everywhere(&Stopped { prepare, args, at_least });
+    stop_everywhere(&Stopped { begin: busy, prepare, args, at_least });
 }
 
 /// Between 0 and 1, from a seed that a failure prints.
@@ -312,8 +348,8 @@ fn remove_told_lock(stderr: &[u8]) {
     }
 }
 
-/// Publishes and promotes `rounds` times, each time stopped at a random moment.
-fn soak(signal: &str, rounds: u32, seed: u64) {
+/// Publishes and promotes until `kills` of them were stopped at a random moment.
+fn soak(signal: &str, kills: u32, seed: u64) {
     let world = World::new();
     let repo = busy(&world, "shop");
     edit(&repo, "zero");
@@ -324,9 +360,9 @@ fn soak(signal: &str, rounds: u32, seed: u64) {
     repo.pointsman(&["promote", "support", "--to", "pre-release"]).ok();
     let mut acknowledged = Acknowledged::default();
     let mut random = seed;
-    let mut killed = 0;
+    let (mut killed, mut round) = (0, 0);
     let mut persona = "zero".to_owned();
-    for round in 0..rounds {
+    while killed < kills {
         let at = format!("seed {seed}, round {round}");
         let wait = longest.mul_f64(next(&mut random));
         let shot = if round % 3 == 2 {
@@ -349,19 +385,20 @@ fn soak(signal: &str, rounds: u32, seed: u64) {
             }
             Shot::Stopped => {
                 killed += 1;
-                longest = longest.mul_f64(1.05);
+                longest = longest.mul_f64(1.04);
             }
             Shot::Refused => {}
         }
         recover(&repo);
         unlock_index(&repo);
         // Everything, every few rounds: what is broken stays broken.
-        if round % 10 == 9 || round + 1 == rounds {
+        if round % 10 == 9 {
             whole(&repo, &acknowledged, &persona, &at);
         }
+        round += 1;
+        assert!(round < kills * 10, "only {killed} of {round} were stopped");
     }
-    assert!(killed * 4 >= rounds, "only {killed} of {rounds} were stopped");
-    assert!(!acknowledged.versions.is_empty(), "nothing was ever acknowledged");
+    assert!(acknowledged.versions.len() + acknowledged.commits.len() > 0, "nothing was ever acknowledged");
     // The last one may have left the lock of a branch that a pass does not move.
     let last = std::iter::repeat_with(|| publish_in_peace(&repo)).take(5).flatten().next();
     acknowledged.note(&last.expect("a publish that nobody stops"));
@@ -380,22 +417,22 @@ fn publish_in_peace(repo: &Repo<'_>) -> Option<Vec<u8>> {
     }
 }
 
-/// Ten times as many rounds where somebody has the time.
-fn rounds(few: u32) -> u32 {
+/// Ten times as many where somebody has the time.
+fn kills(few: u32) -> u32 {
     if std::env::var_os("POINTSMAN_SOAK").is_some() { few * 10 } else { few }
 }
 
 #[test]
 fn killed_at_random_moments_one() {
-    soak("KILL", rounds(100), 0x9e37_79b9_7f4a_7c15);
+    soak("KILL", kills(100), 0x9e37_79b9_7f4a_7c15);
 }
 
 #[test]
 fn killed_at_random_moments_two() {
-    soak("KILL", rounds(100), 0xd1b5_4a32_d192_ed03);
+    soak("KILL", kills(100), 0xd1b5_4a32_d192_ed03);
 }
 
 #[test]
 fn interrupted_at_random_moments() {
-    soak("INT", rounds(40), 0x2545_f491_4f6c_dd1d);
+    soak("INT", kills(30), 0x2545_f491_4f6c_dd1d);
 }

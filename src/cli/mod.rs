@@ -1,6 +1,8 @@
 //! The command line: global options, one file per verb, and the way an error leaves the program.
 
+mod check;
 mod compare;
+mod diff;
 mod history;
 mod hold;
 mod options;
@@ -13,8 +15,10 @@ mod revoke;
 mod rollback;
 mod session;
 mod status;
+mod verify;
 mod versions;
 mod views;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -40,6 +44,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Status(status::Args),
+    Check(check::Args),
+    Diff(diff::Args),
     Publish(publish::Args),
     Versions(versions::Args),
     Promote(promote::Args),
@@ -52,6 +58,7 @@ enum Command {
     History(history::Args),
     Compare(compare::Args),
     Reconcile(reconcile::Args),
+    Verify(verify::Args),
 }
 
 /// Parses the process's arguments, runs the verb and returns the exit code: 0 done, 1 refused or found errors, 2
@@ -65,6 +72,8 @@ pub fn main() -> ExitCode {
     let session = Session::new(cli.global);
     let result = match &cli.command {
         Command::Status(args) => status::run(args, &session),
+        Command::Check(args) => check::run(args, &session),
+        Command::Diff(args) => diff::run(args, &session),
         Command::Publish(args) => publish::run(args, &session),
         Command::Versions(args) => versions::run(args, &session),
         Command::Promote(args) => promote::run(args, &session),
@@ -77,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::History(args) => history::run(args, &session),
         Command::Compare(args) => compare::run(args, &session),
         Command::Reconcile(args) => reconcile::run(args, &session),
+        Command::Verify(args) => verify::run(args, &session),
     };
     match result {
         Ok(code) => code,

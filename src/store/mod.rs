@@ -19,7 +19,9 @@ mod ledger;
 mod locate;
 pub mod locks;
 mod objects;
+mod ref_files;
 mod refs;
+mod tree_changes;
 mod tree_edit;
 mod work_tree;
 mod world;
@@ -41,6 +43,7 @@ pub use locate::{Located, Misplaced, manifest_on_disk};
 pub use locks::LockFile;
 pub use objects::{Commit, EntryMode, TagObject, Tree, TreeEntry};
 pub use refs::RefUpdate;
+pub use tree_changes::{MOST_CHANGES, Place, TreeChange};
 pub use tree_edit::{TreeEdit, TreeEdits};
 pub use work_tree::{Touched, WorkTreeChanges};
 pub use world::{Change, RefPlace, SEEN_LEDGER, Scope, World};
@@ -52,6 +55,8 @@ pub struct Repository {
     git: git2::Repository,
     staged: RefCell<Staged>,
     large_trees: LargeTrees,
+    /// The policy of the default branch's tip, which every step of a command asks for.
+    policy: RefCell<Option<(crate::domain::ObjectId, (crate::policy::Policy, Option<String>))>>,
 }
 
 impl Repository {
@@ -60,7 +65,12 @@ impl Repository {
         sync_to_disk();
         let git = git2::Repository::open_ext(dir, git2::RepositoryOpenFlags::empty(), &[] as &[&Path])
             .map_err(|error| cannot_open(dir, error))?;
-        Ok(Repository { git, staged: RefCell::default(), large_trees: LargeTrees::default() })
+        Ok(Repository {
+            git,
+            staged: RefCell::default(),
+            large_trees: LargeTrees::default(),
+            policy: RefCell::default(),
+        })
     }
 
     /// The folder with the checked-out files, absent in a bare repository.

@@ -14,6 +14,9 @@ use crate::domain::{Identity, ObjectId};
 /// index of a small pack (measured at about 30 on ext4).
 const LOOSE_AT_MOST: usize = 30;
 
+/// How many loose objects are written at once.
+const WRITERS: usize = 8;
+
 /// Trees of this many entries are kept, the last few of them: looking up a thousand agents in one reads it once.
 const LARGE_TREE: usize = 32;
 const LARGE_TREES: usize = 16;
@@ -168,31 +171,6 @@ pub struct TagObject {
     pub raw: Vec<u8>,
 }
 
-impl TagObject {
-    /// Reads a tag object as git stores it; nothing if it has no tagger or is damaged. libgit2 would do the same, but
-    /// sees no object that is only staged.
-    fn parse(id: ObjectId, raw: Vec<u8>) -> Option<Self> {
-        let end = raw.windows(2).position(|pair| pair == b"\n\n").unwrap_or(raw.len());
-        let header = String::from_utf8_lossy(&raw[..end]).into_owned();
-        let value = |key: &str| header.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
-        let (who, when) = value("tagger")?.rsplit_once('>')?;
-        let (name, email) = who.rsplit_once('<')?;
-        let tagger = Identity { name: name.trim().to_owned(), email: email.trim().to_owned() };
-        let seconds = when.split_whitespace().next()?.parse().ok()?;
-        let message = String::from_utf8_lossy(raw.get(end + 2..).unwrap_or_default()).into_owned();
-        Some(TagObject {
-            id,
-            target: value("object")?.parse().ok()?,
-            names_a_commit: value("type")? == "commit",
-            name: value("tag")?.to_owned(),
-            tagger,
-            time: timestamp(seconds),
-            message: without_signature(&message).to_owned(),
-            raw,
-        })
-    }
-}
-
 /// New objects that are not in the repository yet.
 #[derive(Default)]
 pub(super) struct Staged {
@@ -320,18 +298,25 @@ impl Repository {
 
     /// The annotated tag object `id`; nothing if the object is something else (a lightweight tag names those).
     pub fn tag_object(&self, id: ObjectId) -> Result<Option<TagObject>> {
-        let staged = self.staged.borrow().objects.get(&id).map(|(kind, _)| *kind);
-        let kind = match staged {
-            Some(kind) => kind,
-            None => {
-                let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
-                odb.read_header(oid(id)).map_err(|error| self.missing(id, error))?.1
+        let staged = self.staged.borrow().objects.get(&id).cloned();
+        if let Some((kind, raw)) = staged {
+            if kind != ObjectType::Tag {
+                return Ok(None);
             }
-        };
+            // libgit2 reads tags from a repository only; one in memory holds nothing but this.
+            let doing = || format!("read tag {id}");
+            let odb = git2::Odb::new().doing(doing)?;
+            odb.add_new_mempack_backend(1).doing(doing)?;
+            odb.write(ObjectType::Tag, &raw).doing(doing)?;
+            let memory = git2::Repository::from_odb(odb).doing(doing)?;
+            return Ok(parse_tag(&memory, id, raw));
+        }
+        let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
+        let (_, kind) = odb.read_header(oid(id)).map_err(|error| self.missing(id, error))?;
         if kind != ObjectType::Tag {
             return Ok(None);
         }
-        Ok(TagObject::parse(id, self.read(id, ObjectType::Tag)?))
+        Ok(parse_tag(&self.git, id, self.read(id, ObjectType::Tag)?))
     }
 
     /// The id that `raw` has as an annotated tag.
@@ -416,14 +401,33 @@ impl Repository {
         if new.len() > LOOSE_AT_MOST {
             return self.write_pack(&staged, &new);
         }
+        drop(odb);
         let objects = self.common_dir().join("objects");
         let fan_out = new.iter().map(|id| objects.join(&id.to_string()[..2]).join("_"));
         let growing: BTreeSet<_> = fan_out.flat_map(|file| durable::folders_to_grow(&file)).collect();
-        for id in new {
-            let (kind, bytes) = &staged.objects[id];
-            odb.write(*kind, bytes).doing(|| format!("write object {id}"))?;
-        }
+        self.write_loose(&staged, &new)?;
         durable::sync_folders(&growing.into_iter().collect::<Vec<_>>())
+    }
+
+    /// Loose objects, several at once: each waits for the disk twice, and the file system answers those who wait
+    /// together together.
+    fn write_loose(&self, staged: &Staged, new: &[&ObjectId]) -> Result<()> {
+        let (dir, objects) = (self.git.path(), &staged.objects);
+        let write = |ids: &[&ObjectId]| {
+            // A repository handle belongs to one thread.
+            let scratch = git2::Repository::open(dir).doing(|| "open the object database".to_owned())?;
+            let odb = scratch.odb().doing(|| "open the object database".to_owned())?;
+            for id in ids {
+                let (kind, bytes) = &objects[id];
+                odb.write(*kind, bytes).doing(|| format!("write object {id}"))?;
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let share = new.len().div_ceil(WRITERS).max(1);
+            let writers: Vec<_> = new.chunks(share).map(|ids| scope.spawn(|| write(ids))).collect();
+            writers.into_iter().try_for_each(|writer| writer.join().expect("a writer does not panic"))
+        })
     }
 
     /// One pack of the objects `new`.
@@ -448,6 +452,23 @@ impl Repository {
     pub fn drop_staged(&self) {
         self.staged.take();
     }
+}
+
+/// The tag `id` of `git`, whose bytes are `raw`; nothing if it has no tagger or is damaged.
+fn parse_tag(git: &git2::Repository, id: ObjectId, raw: Vec<u8>) -> Option<TagObject> {
+    let tag = git.find_tag(oid(id)).ok()?;
+    let message = String::from_utf8_lossy(tag.message_bytes().unwrap_or_default()).into_owned();
+    let tagger = tag.tagger()?;
+    Some(TagObject {
+        id,
+        target: self::id(tag.target_id()),
+        names_a_commit: tag.target_type() == Some(ObjectType::Commit),
+        name: String::from_utf8_lossy(tag.name_bytes()).into_owned(),
+        tagger: identity(&tagger),
+        time: timestamp(tagger.when().seconds()),
+        message: without_signature(&message).to_owned(),
+        raw,
+    })
 }
 
 /// A tag's message with an OpenPGP or SSH signature cut off.

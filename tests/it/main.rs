@@ -5,5 +5,7 @@ mod corpus;
 mod crash;
 mod durability;
 mod env;
+mod healing;
 mod layers;
+mod promises;
 mod release;

@@ -1,6 +1,8 @@
 //! The command line: global options, one file per verb, and the way an error leaves the program.
 
+mod check;
 mod compare;
+mod diff;
 mod history;
 mod hold;
 mod options;
@@ -16,6 +18,7 @@ mod status;
 mod verify;
 mod versions;
 mod views;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -40,6 +43,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Status(status::Args),
+    Check(check::Args),
+    Diff(diff::Args),
     Publish(publish::Args),
     Versions(versions::Args),
     Promote(promote::Args),
@@ -63,6 +68,8 @@ pub fn main() -> ExitCode {
     let session = Session::new(cli.global);
     let result = match &cli.command {
         Command::Status(args) => status::run(args, &session),
+        Command::Check(args) => check::run(args, &session),
+        Command::Diff(args) => diff::run(args, &session),
         Command::Publish(args) => publish::run(args, &session),
         Command::Versions(args) => versions::run(args, &session),
         Command::Promote(args) => promote::run(args, &session),

@@ -186,6 +186,17 @@ impl Repository {
 
     /// The newest policy that parses on the first-parent line of `tip`, with what is wrong with the newest text.
     pub fn policy(&self, tip: ObjectId) -> Result<(Policy, Option<String>)> {
+        if let Some((known, found)) = &*self.policy.borrow()
+            && *known == tip
+        {
+            return Ok(found.clone());
+        }
+        let found = self.find_policy(tip)?;
+        self.policy.replace(Some((tip, found.clone())));
+        Ok(found)
+    }
+
+    fn find_policy(&self, tip: ObjectId) -> Result<(Policy, Option<String>)> {
         let mut trouble: Option<String> = None;
         let mut last_blob = None;
         for commit in self.first_parents(tip) {

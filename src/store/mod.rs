@@ -53,6 +53,8 @@ pub struct Repository {
     git: git2::Repository,
     staged: RefCell<Staged>,
     large_trees: LargeTrees,
+    /// The policy of the default branch's tip, which every step of a command asks for.
+    policy: RefCell<Option<(crate::domain::ObjectId, (crate::policy::Policy, Option<String>))>>,
 }
 
 impl Repository {
@@ -61,7 +63,12 @@ impl Repository {
         sync_to_disk();
         let git = git2::Repository::open_ext(dir, git2::RepositoryOpenFlags::empty(), &[] as &[&Path])
             .map_err(|error| cannot_open(dir, error))?;
-        Ok(Repository { git, staged: RefCell::default(), large_trees: LargeTrees::default() })
+        Ok(Repository {
+            git,
+            staged: RefCell::default(),
+            large_trees: LargeTrees::default(),
+            policy: RefCell::default(),
+        })
     }
 
     /// The folder with the checked-out files, absent in a bare repository.

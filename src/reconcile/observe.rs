@@ -315,7 +315,15 @@ impl<'r, 'a> Looking<'r, 'a> {
             let known = agents.get(&tag.agent).and_then(|state| state.versions.keys().next_back().copied());
             let highest = newest.get(&tag.agent).copied().max(known);
             let collision = self.collision(&tag.agent, &ids)?;
-            match judge(self.repository, &tag, object, highest, collision.as_ref())? {
+            let judged = match judge(self.repository, &tag, object, highest, collision.as_ref()) {
+                // Objects that are damaged or missing here stop this tag only, and may be whole the next time.
+                Err(error @ (Error::Corrupt { .. } | Error::Git { .. })) => {
+                    self.ignored.push((tag.to_string(), format!("`{tag}` cannot be judged: {error}")));
+                    continue;
+                }
+                judged => judged?,
+            };
+            match judged {
                 Judged::NotOurs(reason) => {
                     self.memory.not_ours.insert((tag.to_string(), object), reason.clone());
                     self.ignored.push((tag.to_string(), reason));

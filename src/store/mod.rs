@@ -43,7 +43,7 @@ pub use locate::{Located, Misplaced, manifest_on_disk};
 pub use locks::LockFile;
 pub use objects::{Commit, EntryMode, TagObject, Tree, TreeEntry};
 pub use refs::RefUpdate;
-pub use tree_changes::{MOST_CHANGES, Place, TreeChange};
+pub use tree_changes::{Place, TreeChange};
 pub use tree_edit::{TreeEdit, TreeEdits};
 pub use work_tree::{Touched, WorkTreeChanges};
 pub use world::{Change, RefPlace, SEEN_LEDGER, Scope, World};

@@ -15,8 +15,8 @@ use crate::domain::record::{Cause, one_line, plain_text};
 use crate::domain::{AgentId, Identity, ObjectId, VersionNumber};
 use crate::plan::{Answer, Intent, Observed, Plan, Request, Step, Wait};
 use crate::policy::Policy;
-use crate::reconcile::{Decided, NewVersion, Order, crash_point, run};
-use crate::store::{AgentContent, Draft, Entry, EntryMode, Ledger, Located, RefPlace, Scope, TreeEdits};
+use crate::reconcile::{Decided, NewVersion, Order, run};
+use crate::store::{AgentContent, Draft, Entry, EntryMode, Ledger, Located, RefPlace, Scope, TreeEdits, crash_point};
 
 /// What to publish, and what to say about it.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -304,7 +304,9 @@ fn commit_draft(
         message.push_str(&format!("\n{note}\n"));
     }
     let commit = repository.stage_commit(tree, &[head.id], who, workspace.now.max(head.time), &message);
+    free_of_locks(workspace)?;
     repository.flush()?;
+    crash_point("draft written");
     // The index goes first: a power cut between the two leaves the folder staged, which harms nobody.
     if !repository.install_index(draft)? {
         return Ok(None);
@@ -315,6 +317,16 @@ fn commit_draft(
         Err(error) if error.is_lost_race() => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// A lock left by a dead process on anything that a publish moves is told before the first of it moves.
+fn free_of_locks(workspace: &Workspace) -> Result<(), Problem> {
+    let (repository, world) = (&workspace.repository, workspace.world()?);
+    let mut names = vec![repository.read_symbolic("HEAD").unwrap_or_else(|| "HEAD".to_owned())];
+    names.push(world.published_name(&RefPlace::Ledger));
+    let ledger = Ledger::at(repository, world.read(repository, &RefPlace::Ledger)?)?;
+    names.extend(ledger.heads()?.into_keys().map(|name| world.published_name(&RefPlace::Environment(name))));
+    Ok(repository.wait_for_locks(names.iter().map(String::as_str), true)?)
 }
 
 /// The commit to be tagged must say the same about the agent as the draft did, for it is what every controller reads.
@@ -335,6 +347,9 @@ fn same_listing(workspace: &Workspace, tree: &ObjectId, located: &Located) -> Re
     )
     .hint("git add pointsman.toml && git commit -m 'List agents'"))
 }
+
+/// How our trailers begin.
+const OURS: &str = "Pointsman-";
 
 /// The tag's message: the note, then what is known at publish as trailers.
 fn tag_message(
@@ -358,6 +373,10 @@ fn tag_message(
     line("Key", key.map(|key| format!("{} {}", key.name, key.request)));
     if message.is_empty() {
         message.push_str("Published without a note");
+    }
+    // The last paragraph is read as ours if it looks like it, so a note that imitates one must not stand last.
+    if trailers.is_empty() && crate::domain::record::trailers(&message).iter().any(|(name, _)| name.starts_with(OURS)) {
+        trailers.push(format!("{OURS}Parent: -"));
     }
     if !trailers.is_empty() {
         message.push_str("\n\n");

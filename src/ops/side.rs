@@ -220,4 +220,5 @@ pub fn findings_problem(agent: &AgentId, findings: &[Finding]) -> Problem {
     Problem::refused("findings", format!("`{agent}` has {errors} error{s}, so nothing was published"))
         .hint(format!("pointsman check {agent}"))
         .details(serde_json::json!({ "findings": findings }))
+        .findings(findings)
 }

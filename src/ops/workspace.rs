@@ -156,6 +156,15 @@ impl Workspace {
         match by_path.parse::<AgentId>() {
             Ok(agent) => Ok(agent),
             Err(error) => {
+                // A folder of that name may well hold an agent; then it is the folder that is named wrong.
+                let root = self.repository.work_dir().filter(|_| !trimmed.split('/').any(|part| part == ".."));
+                let folders = [format!("agents/{by_path}"), by_path.to_owned()];
+                let there = |folder: &&String| {
+                    root.is_some_and(|root| crate::store::manifest_on_disk(&root.join(folder)).is_some())
+                };
+                if let Some(folder) = folders.iter().find(there) {
+                    return Err(Misplaced::BadPath { folder: folder.clone(), reason: error.to_string() }.into());
+                }
                 let agents = self.draft_agents().unwrap_or_default();
                 let lower = given.to_lowercase();
                 let near = nearest(&lower, agents.iter().map(|located| located.agent.as_str())).map(str::to_owned);
@@ -245,27 +254,56 @@ impl Workspace {
         (found, faults)
     }
 
+    /// The refusal of an agent that neither the ledger nor the draft knows, with the nearest name of both.
+    pub fn unknown_agent(&self, agent: &AgentId) -> Result<Option<Problem>, Problem> {
+        let ledger = super::inspect::ledger(self)?;
+        if ledger.agent(agent)?.is_some() || self.locate_draft(agent).is_ok() {
+            return Ok(None);
+        }
+        let drafted = self.draft_agents()?.into_iter().map(|located| located.agent);
+        let known: Vec<_> = ledger.agents()?.into_keys().chain(drafted).collect();
+        let near = nearest(agent.as_str(), known.iter().map(AgentId::as_str)).map(str::to_owned);
+        let place = "here: it has no folder and no version".to_owned();
+        Ok(Some(Misplaced::Unknown { agent: agent.clone(), place, nearest: near }.into()))
+    }
+
     /// Where `agent`'s draft is.
     pub fn locate_draft(&self, agent: &AgentId) -> Result<Located, Problem> {
         let policy = self.draft_policy()?;
+        let on_disk = |folder: &str| {
+            self.repository.work_dir().is_some_and(|root| crate::store::manifest_on_disk(&root.join(folder)).is_some())
+        };
+        let listed = policy.agents.get(agent).map(|listing| listing.path.clone());
+        let mut same: Vec<_> =
+            [format!("agents/{agent}"), agent.to_string()].into_iter().filter(|folder| on_disk(folder)).collect();
+        same.extend(listed.filter(|path| !same.is_empty() && !same.contains(path)));
+        if let [first, second, ..] = &same[..] {
+            let fault = Misplaced::Twice { agent: agent.clone(), first: first.clone(), second: second.clone() };
+            return Err(fault.into());
+        }
         if let Some(base) = self.base_commit()? {
             let tree = self.repository.commit(base)?.tree;
             match self.repository.locate(tree, &policy, agent)? {
-                Ok(located) => return Ok(located),
-                Err(Misplaced::Unknown { .. }) => {}
+                // A folder that was moved is looked for where it is now.
+                Ok(located) if same.iter().all(|folder| *folder == located.folder) => return Ok(located),
+                Ok(_) | Err(Misplaced::Unknown { .. } | Misplaced::Twice { .. }) => {}
                 Err(fault) => return Err(fault.into()),
             }
         }
         let agents = self.draft_agents()?;
-        let same: Vec<_> =
-            self.folders_on_disk(&policy).0.into_iter().filter(|located| located.agent == *agent).collect();
-        if let [first, second, ..] = &same[..] {
-            let fault =
-                Misplaced::Twice { agent: agent.clone(), first: first.folder.clone(), second: second.folder.clone() };
-            return Err(fault.into());
+        if let [folder] = &same[..]
+            && let Some(located) = self.folders_on_disk(&policy).0.into_iter().find(|located| located.folder == *folder)
+        {
+            return Ok(located);
         }
         if let Some(located) = agents.iter().find(|located| located.agent == *agent) {
             return Ok(located.clone());
+        }
+        if let [folder] = &same[..] {
+            let around = folder.match_indices('/').map(|(end, _)| &folder[..end]).find(|around| on_disk(around));
+            if let Some(Ok(outer)) = around.map(AgentId::of_folder) {
+                return Err(Misplaced::Nested { inner: agent.clone(), outer }.into());
+            }
         }
         let near = nearest(agent.as_str(), agents.iter().map(|located| located.agent.as_str())).map(str::to_owned);
         let place = "here: no folder of that name has an agent.toml, and pointsman.toml does not list it".to_owned();

@@ -10,7 +10,9 @@ use crate::domain::ledger::{AcceptedHead, KeyRecord, to_document};
 use crate::domain::record::{Move, Record};
 use crate::domain::{DeploymentId, EnvironmentName, ObjectId};
 use crate::plan::{Answer, EnvironmentCommit, Plan, Step};
-use crate::store::{Change, EntryMode, LedgerEdit, RefPlace, Repository, Result, TreeEdits, hold_path, root_commit};
+use crate::store::{
+    Change, EntryMode, LedgerEdit, RefPlace, Repository, Result, TreeEdits, crash_point, hold_path, root_commit,
+};
 
 /// A branch while its commits are staged.
 struct Growing {
@@ -243,16 +245,11 @@ impl Applying<'_, '_> {
             repository.drop_staged();
             return Ok(heads);
         }
+        self.view.world.check_moves(repository, &self.changes)?;
         repository.flush()?;
+        repository.sync_foreign_objects()?;
         crash_point("objects written");
         self.view.world.commit(repository, &self.changes)?;
         Ok(heads)
-    }
-}
-
-/// Stops the process here if the environment says so: how the tests enumerate crash points.
-pub fn crash_point(name: &str) {
-    if cfg!(debug_assertions) && std::env::var("POINTSMAN_CRASH_AT").is_ok_and(|at| at == name) {
-        std::process::abort();
     }
 }

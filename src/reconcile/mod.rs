@@ -16,7 +16,7 @@ use crate::domain::{Digest, Identity, ObjectId, VersionTag};
 use crate::plan::{Plan, Request};
 use crate::store::{Repository, Scope};
 
-pub use apply::crash_point;
+pub use crate::store::crash_point;
 pub use judge::{Judged, judge};
 pub use line::misfit;
 pub use memory::Memory;

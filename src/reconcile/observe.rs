@@ -15,8 +15,8 @@ use crate::plan::{
 };
 use crate::policy::{Policy, PublishOn};
 use crate::store::{
-    EntryMode, EnvironmentTree, Error, Ledger, RefPlace, Repository, Result, SEEN_LEDGER, Scope, Tip, TreeChange,
-    World, root_commit,
+    AgentFolder, EntryMode, EnvironmentTree, Error, Ledger, RefPlace, Repository, Result, SEEN_LEDGER, Scope, Tip,
+    TreeChange, World, root_commit,
 };
 
 /// The most changes of one proposal that are judged; with more it is put back unread.
@@ -197,6 +197,8 @@ struct Looking<'r, 'a> {
     /// Tags of the agents that are looked at, by name.
     tags: BTreeMap<String, ObjectId>,
     ignored: Vec<(String, String)>,
+    /// Agents whose documents in the ledger cannot be read: nothing is decided about them.
+    unreadable: BTreeSet<AgentId>,
 }
 
 impl<'r, 'a> Looking<'r, 'a> {
@@ -217,7 +219,7 @@ impl<'r, 'a> Looking<'r, 'a> {
                 tags
             }
         };
-        Ok(Looking { repository, ledger, memory, tags, ignored: Vec::new() })
+        Ok(Looking { repository, ledger, memory, tags, ignored: Vec::new(), unreadable: BTreeSet::new() })
     }
 
     fn agents(&mut self, scope: &Scope) -> Result<BTreeMap<AgentId, ObservedAgent>> {
@@ -235,36 +237,42 @@ impl<'r, 'a> Looking<'r, 'a> {
         };
         let mut agents = BTreeMap::new();
         for (agent, folder) in folders {
-            let marks = folder.marks()?;
-            let rejections = folder.rejections()?;
-            let versions = folder.versions();
-            let known = versions.iter().map(|(number, entry)| {
-                let revoked = marks
-                    .versions
-                    .get(&crate::domain::ledger::VersionNumberKey(*number))
-                    .is_some_and(|mark| mark.revoked.is_some());
-                (*number, KnownVersion { entry: *entry, revoked })
-            });
-            let versions = known.collect();
-            agents.insert(agent, ObservedAgent { versions, marks, rejections, astray: BTreeMap::new() });
-        }
-        for (agent, state) in &mut agents {
-            for (number, known) in &state.versions {
-                let (right, _) = self.right_tag(known.entry)?;
-                let name = format!("{agent}/{number}");
-                let found = self.tags.get(&name).copied();
-                if found == Some(right) {
-                    continue;
+            match self.agent(&agent, &folder) {
+                Ok(state) => drop(agents.insert(agent, state)),
+                // One unreadable document stops its own agent; who asks for that agent is told.
+                Err(Error::Corrupt { what, .. }) if *scope == Scope::All => {
+                    self.ignored.push((agent.to_string(), format!("{what}; `{agent}` is left as it is")));
+                    self.unreadable.insert(agent);
                 }
-                // What is remembered must not lead to a step: it is read again.
-                self.memory.tags.remove(&known.entry);
-                let (right, raw) = self.right_tag(known.entry)?;
-                if found != Some(right) {
-                    state.astray.insert(*number, AstrayTag { right, found, raw });
-                }
+                Err(error) => return Err(error),
             }
         }
         Ok(agents)
+    }
+
+    /// What the ledger holds of one agent, and its tags that are not where they belong.
+    fn agent(&mut self, agent: &AgentId, folder: &AgentFolder<'_>) -> Result<ObservedAgent> {
+        let marks = folder.marks()?;
+        let rejections = folder.rejections()?;
+        let mut versions = BTreeMap::new();
+        let mut astray = BTreeMap::new();
+        for (number, entry) in folder.versions() {
+            let mark = marks.versions.get(&crate::domain::ledger::VersionNumberKey(number));
+            let revoked = mark.is_some_and(|mark| mark.revoked.is_some());
+            versions.insert(number, KnownVersion { entry, revoked });
+            let (right, _) = self.right_tag(entry)?;
+            let found = self.tags.get(&format!("{agent}/{number}")).copied();
+            if found == Some(right) {
+                continue;
+            }
+            // What is remembered must not lead to a step: it is read again.
+            self.memory.tags.remove(&entry);
+            let (right, raw) = self.right_tag(entry)?;
+            if found != Some(right) {
+                astray.insert(number, AstrayTag { right, found, raw });
+            }
+        }
+        Ok(ObservedAgent { versions, marks, rejections, astray })
     }
 
     /// The tag object that an entry names, and the blob that holds its bytes.
@@ -296,6 +304,9 @@ impl<'r, 'a> Looking<'r, 'a> {
                     continue;
                 }
             };
+            if self.unreadable.contains(&tag.agent) {
+                continue;
+            }
             let state = agents.get(&tag.agent);
             if state.is_some_and(|state| state.versions.contains_key(&tag.number)) {
                 continue;
@@ -318,7 +329,15 @@ impl<'r, 'a> Looking<'r, 'a> {
             let known = agents.get(&tag.agent).and_then(|state| state.versions.keys().next_back().copied());
             let highest = newest.get(&tag.agent).copied().max(known);
             let collision = self.collision(&tag.agent, &ids)?;
-            match judge(self.repository, &tag, object, highest, collision.as_ref())? {
+            let judged = match judge(self.repository, &tag, object, highest, collision.as_ref()) {
+                // Objects that are damaged or missing here stop this tag only, and may be whole the next time.
+                Err(error @ (Error::Corrupt { .. } | Error::Git { .. })) => {
+                    self.ignored.push((tag.to_string(), format!("`{tag}` cannot be judged: {error}")));
+                    continue;
+                }
+                judged => judged?,
+            };
+            match judged {
                 Judged::NotOurs(reason) => {
                     self.memory.not_ours.insert((tag.to_string(), object), reason.clone());
                     self.ignored.push((tag.to_string(), reason));
@@ -421,6 +440,9 @@ impl<'r, 'a> Looking<'r, 'a> {
         let mut made = Vec::new();
         for located in located.values().filter(|located| scope.covers(&located.agent)) {
             let agent = &located.agent;
+            if self.unreadable.contains(agent) {
+                continue;
+            }
             // A tag that waits to be judged speaks for itself first.
             if candidates.iter().any(|candidate| candidate.tag.agent == *agent) {
                 continue;

@@ -12,7 +12,7 @@ use git2::ObjectType;
 
 use super::error::Doing as _;
 use super::objects::oid;
-use super::{Error, Git, Located, Repository, Result};
+use super::{Error, Git, Located, Repository, Result, crash_point};
 use crate::domain::ObjectId;
 
 /// How long the user's own git commands are waited for when the index is locked.
@@ -209,8 +209,7 @@ impl Repository {
                 Ok(()) => break,
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                     if started.elapsed() > INDEX_PATIENCE {
-                        let age = modified(&lock).and_then(|time| time.elapsed().ok()).unwrap_or_default();
-                        return Err(Error::Locked { path: lock, age });
+                        return Err(Error::locked(lock));
                     }
                     std::thread::sleep(Duration::from_millis(20));
                 }
@@ -220,6 +219,7 @@ impl Repository {
                 }
             }
         }
+        crash_point("index locked");
         // Holding the lock: the index cannot change between this look and the rename.
         if std::fs::read(self.index_file()).ok() != draft.base {
             let _ = std::fs::remove_file(&lock);

@@ -8,9 +8,11 @@
 
 mod branches;
 mod content;
+mod crash;
 mod discard;
 mod divergence;
 mod draft;
+mod durable;
 mod error;
 mod follow;
 mod git_program;
@@ -35,6 +37,7 @@ use std::sync::Once;
 
 pub use branches::{EnvironmentTree, Tip, controller, environment_root, hold_path, root_commit};
 pub use content::AgentContent;
+pub use crash::crash_point;
 pub use discard::{DISCARDED, KEPT_DAYS};
 pub use draft::Draft;
 pub use error::{Error, Result, age_text};
@@ -45,13 +48,12 @@ pub use locate::{Located, Misplaced, manifest_on_disk};
 pub use locks::LockFile;
 pub use objects::{Commit, EntryMode, TagObject, Tree, TreeEntry};
 pub use refs::RefUpdate;
-pub use tree_changes::{MOST_CHANGES, Place, TreeChange};
+pub use tree_changes::{Place, TreeChange};
 pub use tree_edit::{TreeEdit, TreeEdits};
 pub use work_tree::{Touched, WorkTreeChanges};
 pub use world::{Change, RefPlace, SEEN_LEDGER, Scope, World};
 
 use crate::domain::ObjectId;
-use error::Doing as _;
 use objects::{LargeTrees, Staged};
 
 /// One repository, opened once per command or worker.
@@ -121,7 +123,10 @@ impl Repository {
     /// Writes a value into the repository's own configuration.
     pub fn set_config(&self, key: &str, value: &str) -> Result<()> {
         let set = || self.git.config()?.open_level(git2::ConfigLevel::Local)?.set_str(key, value);
-        set().doing(|| format!("write `{key}` into the repository's configuration"))
+        set().map_err(|error| match error.code() {
+            git2::ErrorCode::Locked => Error::locked(self.common_dir().join("config.lock")),
+            _ => Error::Git { doing: format!("write `{key}` into the repository's configuration"), source: error },
+        })
     }
 
     /// Whether a remote called `name` is configured.

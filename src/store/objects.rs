@@ -1,13 +1,13 @@
 //! Git objects: reading them, and staging new ones in memory until everything is decided.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use git2::ObjectType;
 
 use super::error::Doing as _;
-use super::{Error, Repository, Result};
+use super::{Error, Repository, Result, durable};
 use crate::domain::{Identity, ObjectId};
 
 /// Past this many new objects one pack is written instead of loose files: two fsyncs per object cost more than the
@@ -213,6 +213,12 @@ impl Repository {
                 hint: "git fetch --unshallow".to_owned(),
             };
         }
+        if source.code() == git2::ErrorCode::NotFound && source.class() == git2::ErrorClass::Odb {
+            return Error::Corrupt {
+                what: format!("object {id} is missing from the repository"),
+                hint: "git fsck tells what else is; git fetch --refetch may bring it back".to_owned(),
+            };
+        }
         Error::Git { doing: format!("read object {id}"), source }
     }
 
@@ -404,7 +410,11 @@ impl Repository {
             return self.write_pack(&staged, &new);
         }
         drop(odb);
-        self.write_loose(&staged, &new)
+        let objects = self.common_dir().join("objects");
+        let fan_out = new.iter().map(|id| objects.join(&id.to_string()[..2]).join("_"));
+        let growing: BTreeSet<_> = fan_out.flat_map(|file| durable::folders_to_grow(&file)).collect();
+        self.write_loose(&staged, &new)?;
+        durable::sync_folders(&growing.into_iter().collect::<Vec<_>>())
     }
 
     /// Loose objects, several at once: each waits for the disk twice, and the file system answers those who wait

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Error, Repository, Result};
+use super::{Error, Repository, Result, crash_point};
 use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionTag};
 use crate::policy::Policy;
 
@@ -202,10 +202,12 @@ impl World {
     pub fn commit(&self, repository: &Repository, changes: &[Change]) -> Result<()> {
         if self.remote {
             self.push(repository, changes)?;
+            crash_point("pushed");
             // The remote has decided: whatever keeps this clone from following now, the next fetch brings.
             if let Err(error) = self.track(repository, changes) {
                 tracing::warn!(%error, "refs of this clone will follow later");
             }
+            crash_point("tracking refs set");
             return Ok(());
         }
         let order = |change: &Change| match change.place {
@@ -226,6 +228,25 @@ impl World {
                     }
                     _ => return Err(error),
                 }
+            }
+            crash_point(&format!("{name} moved"));
+        }
+        Ok(())
+    }
+
+    /// Refuses before anything is written what would stop one of `changes` for good: a lock left by a dead process, or
+    /// a ref of somebody else's in the way.
+    pub fn check_moves(&self, repository: &Repository, changes: &[Change]) -> Result<()> {
+        if self.remote {
+            return Ok(());
+        }
+        let names: Vec<_> = changes.iter().map(|change| self.published_name(&change.place)).collect();
+        repository.wait_for_locks(names.iter().map(String::as_str), false)?;
+        for (change, name) in changes.iter().zip(&names) {
+            let folder = repository.common_dir().join(name);
+            let new = change.expected.is_none() && folder.parent().is_some_and(|parent| !parent.is_dir());
+            if new && let Some(obstacle) = repository.obstacle_above(name)? {
+                return Err(obstacle);
             }
         }
         Ok(())

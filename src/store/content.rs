@@ -216,6 +216,7 @@ impl Repository {
             // Counting goes on a while, for the message.
             count < 4 * MOST_FILES
         })?;
+        self.fetch_promised(found.iter().filter(|(_, mode, _)| *mode != EntryMode::Commit).map(|(_, _, id)| *id))?;
         let mut files = BTreeMap::new();
         for (path, mode, id) in found {
             files.insert(path, self.read_file(mode, id)?);

@@ -26,6 +26,14 @@ pub struct Located {
     pub include: Vec<String>,
 }
 
+impl Located {
+    /// The folder as git's commands take it: by its literal path, seen from the repository's root.
+    pub(super) fn pathspec(&self) -> String {
+        // A literal `.` matches only what the index has already.
+        if self.folder.is_empty() { ":(top)".to_owned() } else { format!(":(top,literal){}", self.folder) }
+    }
+}
+
 /// Why a folder is not an agent, or an agent is not where it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misplaced {

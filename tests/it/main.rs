@@ -9,3 +9,5 @@ mod healing;
 mod layers;
 mod promises;
 mod release;
+mod repositories;
+mod world;

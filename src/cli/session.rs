@@ -1,5 +1,6 @@
 //! How a verb meets the person or program that called it: results to stdout, everything else to stderr.
 
+use std::cell::RefCell;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::mpsc;
@@ -21,6 +22,8 @@ pub struct Session {
     pub global: Global,
     /// How results are drawn.
     pub style: Style,
+    /// Where everything goes that would be printed, for a command inside another one.
+    captured: Option<RefCell<String>>,
 }
 
 impl Session {
@@ -33,7 +36,17 @@ impl Session {
             Colour::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         };
         let width = if terminal { terminal_width() } else { 100 };
-        Session { style: Style { color: colour, width }, global }
+        Session { style: Style { color: colour, width }, global, captured: None }
+    }
+
+    /// A session that prints nothing and keeps what it would have printed.
+    pub(super) fn capturing(global: Global, style: Style) -> Self {
+        Session { global, style, captured: Some(RefCell::default()) }
+    }
+
+    /// What was kept.
+    pub(super) fn into_captured(self) -> String {
+        self.captured.map(RefCell::into_inner).unwrap_or_default()
     }
 
     /// Opens the repository that the options name.
@@ -58,12 +71,18 @@ impl Session {
 
     /// Prints to stdout. A reader that went away (`| head`) is no error.
     pub fn print(&self, text: &str) {
+        if let Some(captured) = &self.captured {
+            captured.borrow_mut().push_str(text);
+            return;
+        }
         let _ = std::io::stdout().write_all(text.as_bytes());
     }
 
     /// Tells something beside the result, unless `--quiet`.
     pub fn tell(&self, text: &str) {
-        if !self.global.quiet {
+        if let Some(captured) = &self.captured {
+            captured.borrow_mut().push_str(&format!("{text}\n"));
+        } else if !self.global.quiet {
             eprintln!("{text}");
         }
     }
@@ -95,7 +114,7 @@ impl Session {
 
     /// Runs `work`; if it takes long and a person is watching, says what is being done.
     pub fn during<T>(&self, doing: &str, work: impl FnOnce() -> T) -> T {
-        if self.global.quiet || !std::io::stderr().is_terminal() {
+        if self.captured.is_some() || self.global.quiet || !std::io::stderr().is_terminal() {
             return work();
         }
         let (done, wait) = mpsc::channel::<()>();

@@ -2,10 +2,16 @@
 //!
 //! An operation takes typed arguments, runs passes and reads, and returns a struct; rendering is its caller's.
 
+pub mod discard;
+pub mod embedded;
 pub mod idempotency;
+pub mod import;
+pub mod init;
 pub mod inspect;
 pub mod moves;
+pub mod new;
 pub mod problem;
+pub mod protect;
 pub mod publish;
 pub mod side;
 pub mod status;

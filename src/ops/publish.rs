@@ -260,7 +260,7 @@ fn same_listing(workspace: &Workspace, tree: &ObjectId, located: &Located) -> Re
 }
 
 /// The tag's message: the note, then what is known at publish as trailers.
-fn tag_message(
+pub(super) fn tag_message(
     call: &PublishCall,
     parent: Option<VersionNumber>,
     source: Option<VersionNumber>,

@@ -74,6 +74,14 @@ impl Workspace {
         Ok(world)
     }
 
+    /// The folder with the checked-out files; a bare repository has none.
+    pub fn work_dir(&self) -> Result<&Path, Problem> {
+        self.repository.work_dir().ok_or_else(|| {
+            Problem::refused("bare_repository", "a bare repository has no working tree")
+                .hint("git clone it, and run this in the clone")
+        })
+    }
+
     /// The policy of the working tree, which lists agents for drafts; of HEAD where there is no working tree.
     pub fn draft_policy(&self) -> Result<Policy, Problem> {
         let text = match self.repository.work_dir() {

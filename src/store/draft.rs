@@ -141,6 +141,20 @@ impl Repository {
         Ok(pathspecs)
     }
 
+    /// Files of the working tree that git tracks or would add, by path from the top.
+    pub fn work_files(&self) -> Result<Vec<String>> {
+        let Some(work_dir) = self.work_dir() else { return Ok(Vec::new()) };
+        let out = Git::in_dir(work_dir).run(&["ls-files", "-z", "-c", "-o", "--exclude-standard"])?;
+        let mut paths: Vec<String> = out
+            .split(|&c| c == 0)
+            .filter_map(|path| String::from_utf8(path.to_vec()).ok())
+            .filter(|path| !path.is_empty() && work_dir.join(path).symlink_metadata().is_ok())
+            .collect();
+        paths.sort();
+        paths.dedup();
+        Ok(paths)
+    }
+
     fn merge_in_progress(&self) -> bool {
         let signs = ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"];
         signs.iter().any(|name| self.git_dir().join(name).exists())

@@ -16,6 +16,10 @@ const LOCAL_LIMIT: Duration = Duration::from_secs(120);
 /// How long a fetch or push may take.
 pub(super) const NETWORK_LIMIT: Duration = Duration::from_secs(300);
 
+/// Variables that a git command sets for its hooks and aliases, and that point at its own repository.
+const OF_ANOTHER_REPOSITORY: [&str; 6] =
+    ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX", "GIT_NAMESPACE"];
+
 /// A git command in the making: where it runs and with which settings.
 #[derive(Clone, Debug)]
 pub struct Git {
@@ -36,6 +40,12 @@ impl Git {
     /// Git as if started in `dir`.
     pub fn in_dir(dir: &Path) -> Self {
         Git { dir: dir.as_os_str().to_owned(), environment: Vec::new(), settings: Vec::new(), limit: LOCAL_LIMIT }
+    }
+
+    /// The same without the user's and the machine's configuration, which may sign, colour or rewrite.
+    #[must_use]
+    pub fn impersonal(self) -> Self {
+        self.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null")
     }
 
     /// The same with an environment variable.
@@ -85,6 +95,9 @@ impl Git {
             ["gc.auto=0", "maintenance.auto=false", "advice.addEmbeddedRepo=false"].iter().chain(&self.settings)
         {
             command.arg("-c").arg(setting);
+        }
+        for foreign in OF_ANOTHER_REPOSITORY {
+            command.env_remove(foreign);
         }
         command.args(args).env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));

@@ -40,7 +40,7 @@ pub use objects::{Commit, EntryMode, TagObject, Tree, TreeEntry};
 pub use refs::RefUpdate;
 pub use tree_edit::{TreeEdit, TreeEdits};
 pub use work_tree::{Touched, WorkTreeChanges};
-pub use world::{Change, RefPlace, SEEN_LEDGER, Scope, World};
+pub use world::{Change, DEFAULT_BRANCH_KEY, RefPlace, SEEN_LEDGER, Scope, World};
 
 use error::Doing as _;
 use objects::Staged;

@@ -62,12 +62,13 @@ struct Stop {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Done {
-    debug_assert!(args.once || !args.once, "a tour is always taken once");
-    let place = Place::new(args.keep.as_deref())?;
+    // `--once` asks for what happens anyway.
+    let Args { once: _, keep } = args;
+    let place = Place::new(keep.as_deref())?;
     let mut tour = Tour { session, dir: place.dir(), stops: Vec::new() };
     tour.say(&format!("{}\n", tour.bold("A tour of Pointsman, in a repository that is thrown away afterwards")));
     tour.take()?;
-    let kept = match &args.keep {
+    let kept = match keep {
         Some(dir) => {
             format!("The repository is in {}: cd there and look around.\n", escape(&dir.display().to_string()))
         }

@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
 
 fn text(args: &Args, shown: &Shown, style: &Style) -> String {
     let found = &shown.initialised;
-    let mut text = String::new();
+    let mut parts = Vec::new();
     if !found.agents.is_empty() {
         let rows: Vec<_> = found
             .agents
@@ -64,9 +64,9 @@ fn text(args: &Args, shown: &Shown, style: &Style) -> String {
                 vec![agent.agent.to_string(), escape(folder), agent.kind.clone(), escape(&why)]
             })
             .collect();
-        text.push_str(&table(&["agent", "folder", "kind", ""], &rows, style));
-        text.push('\n');
+        parts.push(table(&["agent", "folder", "kind", ""], &rows, style));
     }
+    let mut text = String::new();
     for note in &found.notes {
         text.push_str(&format!("note: {}\n", escape(note)));
     }
@@ -79,8 +79,9 @@ fn text(args: &Args, shown: &Shown, style: &Style) -> String {
     for imported in &shown.imported {
         text.push_str(&line(imported));
     }
-    text.push_str(&next(args, shown));
-    text
+    parts.extend([text, next(args, shown)]);
+    parts.retain(|part| !part.is_empty());
+    parts.join("\n")
 }
 
 fn line(imported: &Imported) -> String {
@@ -121,5 +122,5 @@ fn next(args: &Args, shown: &Shown) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    format!("\nnext:\n{}", lines.iter().map(|line| format!("  {line}\n")).collect::<String>())
+    format!("next:\n{}", lines.iter().map(|line| format!("  {line}\n")).collect::<String>())
 }

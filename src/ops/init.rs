@@ -219,6 +219,7 @@ fn listings(
             additions.insert(id, proposal);
         }
     }
+    agents.sort_by(|a, b| a.agent.cmp(&b.agent));
     Ok((agents, additions))
 }
 
@@ -255,6 +256,9 @@ fn with_listings(text: &str, additions: &BTreeMap<AgentId, Proposal>) -> Result<
     }
     let unreadable = |error: toml_edit::TomlError| Problem::refused("policy", format!("{FILE}: {error}"));
     let mut document: DocumentMut = text.parse().map_err(unreadable)?;
+    // Comments at the end belong to what stands above them, so they stay there.
+    let mut above = document.trailing().as_str().unwrap_or_default().to_owned();
+    document.set_trailing("");
     let agents = document.entry("agents").or_insert_with(|| {
         let mut table = Table::new();
         // `[agents]` itself needs no line of its own.
@@ -269,10 +273,14 @@ fn with_listings(text: &str, additions: &BTreeMap<AgentId, Proposal>) -> Result<
         let path = if proposal.folder.is_empty() { "." } else { &proposal.folder };
         table.insert("path", value(path));
         table.insert("kind", value(proposal.detected.kind));
-        table.decor_mut().set_prefix(format!("\n# found by {}\n", proposal.detected.why));
+        let above = std::mem::take(&mut above);
+        table.decor_mut().set_prefix(format!("{above}\n# found by {}\n", proposal.detected.why));
         agents.insert(id.as_str(), Item::Table(table));
     }
-    Ok(document.to_string())
+    let written = document.to_string();
+    // toml_edit writes `\n`; a file whose every line ends in `\r\n` goes on doing so.
+    let windows = text.matches('\n').count() == text.matches("\r\n").count();
+    Ok(if windows { written.replace("\r\n", "\n").replace('\n', "\r\n") } else { written })
 }
 
 #[cfg(test)]
@@ -286,11 +294,23 @@ mod tests {
 
     #[test]
     fn what_a_person_wrote_stays_as_it_is() {
-        let written = "# ours\r\n[publish] # when\non   =  'merge'\n\n[agents]\nbot = { path = \"b\" } # inline\n";
+        let written =
+            "# ours\r\n[publish] # when\non   =  'merge'\n\n[agents]\nbot = { path = \"b\" } # inline\n# the end\n";
         let additions = propose(["rasa/domain.yml", "rasa/config.yml"]);
         let additions = additions.into_iter().map(|proposal| (proposal.id.clone(), proposal)).collect();
-        let text = with_listings(written, &additions).unwrap();
-        assert!(text.starts_with(written), "{text}");
-        assert_eq!(Policy::parse(&text).unwrap().agents.len(), 2);
+        for written in [written.to_owned(), written.replace('\n', "\r\n")] {
+            let text = with_listings(&written, &additions).unwrap();
+            assert!(text.starts_with(&written), "{text:?}");
+            assert_eq!(text.contains("path = \"rasa\"\r\n"), written.contains('\r'), "{text:?}");
+            assert_eq!(Policy::parse(&text).unwrap().agents.len(), 2);
+        }
+    }
+
+    #[test]
+    fn agents_written_inline_are_added_to() {
+        let additions = propose(["rasa/domain.yml", "rasa/config.yml"]);
+        let additions = additions.into_iter().map(|proposal| (proposal.id.clone(), proposal)).collect();
+        let text = with_listings("agents = { bot = { path = \"b\" } }\n", &additions).unwrap();
+        assert_eq!(Policy::parse(&text).unwrap().agents.len(), 2, "{text}");
     }
 }

@@ -1,6 +1,8 @@
 //! Stories: the program as people use it, on real repositories, with real git.
 
 mod corpus;
+mod demo;
 mod env;
 mod layers;
 mod release;
+mod setup;

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser as _;
 use serde::Serialize;
@@ -31,7 +32,7 @@ const SETTINGS: [(&str, &str); 6] = [
 ];
 
 /// Lines of a command's output that are shown.
-const MOST_LINES: usize = 14;
+const MOST_LINES: usize = 20;
 
 /// Take a guided tour: publish, promote and roll back three agents in a throwaway repository
 ///
@@ -67,7 +68,13 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
     let place = Place::new(keep.as_deref())?;
     let mut tour = Tour { session, dir: place.dir(), stops: Vec::new() };
     tour.say(&format!("{}\n", tour.bold("A tour of Pointsman, in a repository that is thrown away afterwards")));
-    tour.take()?;
+    if let Err(problem) = tour.take() {
+        // Interrupted, the tour stumbles over its missing folder: whoever removes it also ends the process.
+        while INTERRUPTED.load(Ordering::SeqCst) {
+            std::thread::park();
+        }
+        return Err(problem);
+    }
     let kept = match keep {
         Some(dir) => {
             format!("The repository is in {}: cd there and look around.\n", escape(&dir.display().to_string()))
@@ -130,6 +137,7 @@ impl Tour<'_> {
             "Here somebody edits the greeting of the front desk. Nothing has to be committed first.",
         );
         self.edit_greeting()?;
+        self.pointsman("diff front-desk")?;
         self.git("diff --unified=0 agents/front-desk")?;
         self.pointsman("publish front-desk --note 'Say that calls are recorded'")?;
         self.git("cat-file -p front-desk/v2")?;
@@ -157,7 +165,12 @@ impl Tour<'_> {
         self.pointsman("history front-desk --env live")?;
         self.git("log --first-parent --format='%h %an: %s' env/live -- agents/front-desk")?;
 
-        self.stop("Check everything", "All of it is plain git: what git itself says of the repository is silence, which means that nothing is wrong.");
+        self.stop(
+            "Check everything",
+            "Each promise is checked over the whole repository, from git alone. Git's own check says nothing where \
+             nothing is wrong.",
+        );
+        self.pointsman("verify")?;
         self.git("fsck --strict --no-progress")?;
         Ok(())
     }
@@ -173,9 +186,10 @@ impl Tour<'_> {
     /// Runs one of our commands as if it had been typed in the repository.
     fn pointsman(&mut self, line: &str) -> Result<(), Problem> {
         match self.typed(line) {
-            (output, Ok(_)) => {
+            (output, Ok(code)) => {
                 self.shown(&format!("pointsman {line}"), &output);
-                Ok(())
+                // `verify` answers with its exit code; everything else here ends well or with a problem.
+                if code == ExitCode::SUCCESS { Ok(()) } else { Err(broken(&format!("`pointsman {line}` failed"))) }
             }
             (_, Err(problem)) => Err(problem),
         }
@@ -223,9 +237,13 @@ impl Tour<'_> {
         let (cyan, reset) = if self.session.style.color { ("\x1b[36m", "\x1b[0m") } else { ("", "") };
         let mut text = format!("\n{cyan}$ {command}{reset}\n");
         for line in lines.iter().take(MOST_LINES) {
-            // Our own output is coloured and fits; git's is plain, and long lines are cut.
-            let plain = !line.contains('\u{1b}');
-            let line = if plain { cut(&escape_line(line), width) } else { (*line).to_owned() };
+            // Our own output is wrapped, and escaped and coloured already; git's is cut.
+            let line = match (line.contains('\u{1b}'), command.starts_with("git ")) {
+                (true, _) => (*line).to_owned(),
+                (false, true) => cut(&escape_line(line), width),
+                (false, false) if line.chars().count() > width => wrap(line, width).replace('\n', "\n  "),
+                (false, false) => (*line).to_owned(),
+            };
             text.push_str(format!("  {line}").trim_end());
             text.push('\n');
         }
@@ -297,11 +315,15 @@ impl Place {
     }
 }
 
+/// Whether Ctrl-C was heard.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
 /// Ctrl-C ends the process without running destructors, so the folder is removed by whoever hears it.
 fn remove_when_interrupted(dir: PathBuf) {
     std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
         if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+            INTERRUPTED.store(true, Ordering::SeqCst);
             let _ = std::fs::remove_dir_all(&dir);
             std::process::exit(130);
         }

@@ -1,7 +1,9 @@
 //! The command line: global options, one file per verb, and the way an error leaves the program.
 
+mod check;
 mod compare;
 mod demo;
+mod diff;
 mod discard;
 mod history;
 mod hold;
@@ -18,8 +20,10 @@ mod revoke;
 mod rollback;
 mod session;
 mod status;
+mod verify;
 mod versions;
 mod views;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -46,6 +50,8 @@ enum Command {
     Init(init::Args),
     New(new::Args),
     Status(status::Args),
+    Check(check::Args),
+    Diff(diff::Args),
     Publish(publish::Args),
     Versions(versions::Args),
     Promote(promote::Args),
@@ -59,6 +65,7 @@ enum Command {
     History(history::Args),
     Compare(compare::Args),
     Reconcile(reconcile::Args),
+    Verify(verify::Args),
     Protect(protect::Args),
     Demo(demo::Args),
 }
@@ -83,6 +90,8 @@ fn dispatch(command: &Command, session: &Session) -> Done {
         Command::Init(args) => init::run(args, session),
         Command::New(args) => new::run(args, session),
         Command::Status(args) => status::run(args, session),
+        Command::Check(args) => check::run(args, session),
+        Command::Diff(args) => diff::run(args, session),
         Command::Publish(args) => publish::run(args, session),
         Command::Versions(args) => versions::run(args, session),
         Command::Promote(args) => promote::run(args, session),
@@ -96,6 +105,7 @@ fn dispatch(command: &Command, session: &Session) -> Done {
         Command::History(args) => history::run(args, session),
         Command::Compare(args) => compare::run(args, session),
         Command::Reconcile(args) => reconcile::run(args, session),
+        Command::Verify(args) => verify::run(args, session),
         Command::Protect(args) => protect::run(args, session),
         Command::Demo(args) => demo::run(args, session),
     }

@@ -22,6 +22,8 @@ pub struct Session {
     pub global: Global,
     /// How results are drawn.
     pub style: Style,
+    /// Whether a person reads the results as they come.
+    pub terminal: bool,
     /// Where everything goes that would be printed, for a command inside another one.
     captured: Option<RefCell<String>>,
 }
@@ -36,12 +38,12 @@ impl Session {
             Colour::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         };
         let width = if terminal { terminal_width() } else { 100 };
-        Session { style: Style { color: colour, width }, global, captured: None }
+        Session { style: Style { color: colour, width }, terminal, global, captured: None }
     }
 
     /// A session that prints nothing and keeps what it would have printed.
     pub(super) fn capturing(global: Global, style: Style) -> Self {
-        Session { global, style, captured: Some(RefCell::default()) }
+        Session { global, style, terminal: false, captured: Some(RefCell::default()) }
     }
 
     /// What was kept.
@@ -61,12 +63,27 @@ impl Session {
     /// Prints a result: JSON if asked for, else the text.
     pub fn show<T: Serialize>(&self, value: &T, text: impl FnOnce(&Style) -> String) -> ExitCode {
         if self.global.json {
-            let json = serde_json::to_string_pretty(value).expect("results have string keys only");
-            self.print(&format!("{json}\n"));
+            self.print_json(value);
         } else {
             self.print(&text(&self.style));
         }
         ExitCode::SUCCESS
+    }
+
+    /// Prints a result as JSON.
+    pub fn print_json<T: Serialize>(&self, value: &T) {
+        let json = serde_json::to_string_pretty(value).expect("results have string keys only");
+        self.print(&format!("{json}\n"));
+    }
+
+    /// Refuses another format beside `--json`.
+    pub fn only_one_format(&self, other: bool) -> Result<(), Problem> {
+        if self.global.json && other {
+            return Err(
+                Problem::usage("two_formats", "`--json` and `--format` ask for two formats").hint("leave one out")
+            );
+        }
+        Ok(())
     }
 
     /// Prints to stdout. A reader that went away (`| head`) is no error.

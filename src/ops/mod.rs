@@ -2,6 +2,8 @@
 //!
 //! An operation takes typed arguments, runs passes and reads, and returns a struct; rendering is its caller's.
 
+pub mod check;
+pub mod diff;
 pub mod discard;
 pub mod embedded;
 pub mod idempotency;
@@ -15,6 +17,7 @@ pub mod protect;
 pub mod publish;
 pub mod side;
 pub mod status;
+pub mod verify;
 pub mod workspace;
 
 pub use problem::{Kind, Problem};

@@ -3,11 +3,13 @@
 //! The user's branch moves first, then the tag is made (that is the moment), then the ledger follows. Each step can
 //! be the last one before a power cut: what is missing is finished by the next pass, from git alone.
 
+use std::rc::Rc;
+
 use serde::Serialize;
 
 use super::inspect::VersionView;
 use super::{Problem, Workspace, idempotency};
-use crate::compile::{Compilation, Finding, compile};
+use crate::compile::{Compilation, Finding};
 use crate::domain::record::{Cause, one_line, plain_text};
 use crate::domain::{AgentId, Identity, ObjectId, VersionNumber};
 use crate::plan::{Answer, Intent, Plan, Refusal, Request, Step, Wait};
@@ -57,7 +59,7 @@ struct Candidate {
     findings: Vec<Finding>,
     /// The commit before: HEAD, or the tip that is tagged.
     base: ObjectId,
-    draft: Option<Draft>,
+    draft: Option<Rc<Draft>>,
 }
 
 /// Publishes `agent`.
@@ -166,13 +168,8 @@ fn replay(
 
 /// Compiles what would be published; findings that are errors refuse it before anything is written.
 fn candidate(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Result<Candidate, Problem> {
-    let repository = &workspace.repository;
     let side = super::side::draft(workspace, agent, call.draft.as_deref())?;
-    let mut source = repository.source(&side.located, side.content)?;
-    if let Some(draft) = &side.draft {
-        source.conflicted = draft.conflicted.clone();
-    }
-    let Compilation { findings, frozen } = compile(&source);
+    let Compilation { findings, frozen } = super::side::compiled(workspace, &side)?;
     if frozen.is_none() {
         return Err(super::side::findings_problem(agent, &findings));
     }

@@ -1,5 +1,6 @@
 //! Where a command runs: the repository, the folder it was started in, the moment, and who is at the keyboard.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Problem;
@@ -59,7 +60,7 @@ impl Workspace {
         }
     }
 
-    /// A memory for one command.
+    /// A memory for a command about a few agents.
     pub fn memory(&self) -> Memory {
         Memory::default()
     }
@@ -82,20 +83,32 @@ impl Workspace {
         })
     }
 
+    /// The policy of the default branch, which says everything about environments.
+    pub fn policy(&self) -> Result<Policy, Problem> {
+        let tip = World::of(&self.repository, self.local).default_branch(&self.repository)?.1;
+        Ok(tip.map(|tip| self.repository.policy(tip)).transpose()?.unwrap_or_default().0)
+    }
+
     /// The policy of the working tree, which lists agents for drafts; of HEAD where there is no working tree.
     pub fn draft_policy(&self) -> Result<Policy, Problem> {
-        let text = match self.repository.work_dir() {
-            Some(dir) => match std::fs::read_to_string(dir.join(crate::policy::FILE)) {
-                Ok(text) => Some(text),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-                Err(error) => return Err(Problem::refused("io", format!("cannot read pointsman.toml: {error}"))),
-            },
-            None => match self.base_commit()? {
+        Ok(self.draft_policy_text()?.map(|text| Policy::parse(&text)).transpose()?.unwrap_or_default())
+    }
+
+    /// The text of [`Self::draft_policy`], if there is one.
+    pub fn draft_policy_text(&self) -> Result<Option<String>, Problem> {
+        let Some(dir) = self.repository.work_dir() else {
+            return Ok(match self.base_commit()? {
                 Some(commit) => self.repository.policy_text(commit)?,
                 None => None,
-            },
+            });
         };
-        Ok(text.map(|text| Policy::parse(&text)).transpose()?.unwrap_or_default())
+        match std::fs::read(dir.join(crate::policy::FILE)) {
+            Ok(bytes) => String::from_utf8(bytes)
+                .map(Some)
+                .map_err(|_| Problem::refused("policy", "pointsman.toml is not UTF-8").hint("save it as UTF-8")),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Problem::refused("io", format!("cannot read pointsman.toml: {error}"))),
+        }
     }
 
     /// HEAD, or the default branch's tip in a bare repository.
@@ -148,6 +161,11 @@ impl Workspace {
         }
     }
 
+    /// The agent in whose folder the command was started.
+    pub fn agent_in_this_folder(&self) -> Result<Option<AgentId>, Problem> {
+        Ok(self.agent_here(&self.draft_agents()?))
+    }
+
     fn agent_here(&self, agents: &[Located]) -> Option<AgentId> {
         let root = self.repository.work_dir()?.canonicalize().ok()?;
         let here = self.dir.strip_prefix(&root).ok()?.to_str()?.to_owned();
@@ -169,16 +187,16 @@ impl Workspace {
             }
             None => Default::default(),
         };
-        for located in self.folders_on_disk(&policy)? {
+        for located in self.folders_on_disk(&policy).0 {
             agents.entry(located.agent.clone()).or_insert(located);
         }
         Ok(agents.into_values().collect())
     }
 
-    /// Agents whose folders exist on disk; new ones are in no commit yet.
-    fn folders_on_disk(&self, policy: &Policy) -> Result<Vec<Located>, Problem> {
-        let Some(root) = self.repository.work_dir() else { return Ok(Vec::new()) };
-        let mut found = Vec::new();
+    /// Agents whose folders exist on disk, and folders that hold one but cannot be one; new ones are in no commit yet.
+    pub(super) fn folders_on_disk(&self, policy: &Policy) -> (Vec<Located>, Vec<Misplaced>) {
+        let (mut found, mut faults) = (Vec::new(), Vec::new());
+        let Some(root) = self.repository.work_dir() else { return (found, faults) };
         for (agent, listing) in &policy.agents {
             if root.join(&listing.path).is_dir() {
                 found.push(Located {
@@ -189,16 +207,23 @@ impl Workspace {
                 });
             }
         }
+        let listed: BTreeSet<&str> = policy.agents.values().map(|listing| listing.path.as_str()).collect();
         // Only folders that git does not know need a look at the disk, and those stand near the top.
         let mut folders = vec![(root.to_owned(), String::new(), 0)];
         while let Some((dir, path, depth)) = folders.pop() {
+            if listed.contains(path.as_str()) {
+                continue;
+            }
             if let Some(kind) = crate::store::manifest_on_disk(&dir).filter(|_| !path.is_empty()) {
-                if let Ok(agent) = AgentId::of_folder(&path) {
-                    found.push(Located { agent, folder: path, kind, include: Vec::new() });
+                match AgentId::of_folder(&path) {
+                    Ok(agent) => found.push(Located { agent, folder: path, kind, include: Vec::new() }),
+                    Err(error) => faults.push(Misplaced::BadPath { folder: path, reason: error.to_string() }),
                 }
                 continue;
             }
-            if depth >= 4 {
+            // A repository inside this one is nobody's agent here.
+            let foreign = depth > 0 && dir.join(".git").exists();
+            if depth >= 4 || foreign {
                 continue;
             }
             for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
@@ -210,7 +235,7 @@ impl Workspace {
                 }
             }
         }
-        Ok(found)
+        (found, faults)
     }
 
     /// Where `agent`'s draft is.
@@ -226,7 +251,7 @@ impl Workspace {
         }
         let agents = self.draft_agents()?;
         let same: Vec<_> =
-            self.folders_on_disk(&policy)?.into_iter().filter(|located| located.agent == *agent).collect();
+            self.folders_on_disk(&policy).0.into_iter().filter(|located| located.agent == *agent).collect();
         if let [first, second, ..] = &same[..] {
             let fault =
                 Misplaced::Twice { agent: agent.clone(), first: first.folder.clone(), second: second.folder.clone() };

@@ -50,7 +50,15 @@ pub fn apply(
     }
     let heads = applying.finish()?;
     let Applying { deployment, kept, .. } = applying;
-    Ok(Outcome { plan, heads, deployment, kept, policy_note: view.policy_note.clone(), ignored: view.ignored.clone() })
+    Ok(Outcome {
+        plan,
+        heads,
+        deployment,
+        kept,
+        ledger: view.ledger_trouble(),
+        policy_note: view.policy_note.clone(),
+        ignored: view.ignored.clone(),
+    })
 }
 
 struct Applying<'a, 'r> {

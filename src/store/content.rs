@@ -44,6 +44,13 @@ fn fixed_part(glob: &str) -> &str {
     glob[..wild].rfind('/').map_or("", |end| &glob[..end])
 }
 
+impl Located {
+    /// Folders outside the agent's own in which included files can be; empty for the repository's root.
+    pub fn include_folders(&self) -> BTreeSet<&str> {
+        self.include.iter().map(|glob| fixed_part(glob)).collect()
+    }
+}
+
 impl Repository {
     /// The content of `located` in the tree `root`; nothing if its folder is not there.
     pub fn content(&self, root: ObjectId, located: &Located) -> Result<Option<AgentContent>> {
@@ -67,9 +74,8 @@ impl Repository {
         located: &Located,
     ) -> Result<Vec<(String, EntryMode, ObjectId)>> {
         let globs = matcher(&located.include)?;
-        let starts: BTreeSet<&str> = located.include.iter().map(|glob| fixed_part(glob)).collect();
         let mut found = BTreeMap::new();
-        for start in starts {
+        for start in located.include_folders() {
             let Some(tree) = self.tree_at(root, start)? else { continue };
             self.walk(tree, start, &mut |path, mode, id| {
                 let inside = path.strip_prefix(located.folder.as_str()).is_some_and(|rest| rest.starts_with('/'));

@@ -1,6 +1,7 @@
 //! The ledger branch: reading what was decided, and building the one commit of a pass that decides something.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::branches::root_commit;
 use super::objects::{EntryMode, Tree};
@@ -172,7 +173,7 @@ fn missing(entry: ObjectId, name: &str) -> Error {
 pub struct AgentFolder<'r> {
     repository: &'r Repository,
     agent: AgentId,
-    tree: Tree,
+    tree: Rc<Tree>,
 }
 
 /// Whether a folder of the ledger is an agent's own rather than one of a group.

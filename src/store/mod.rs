@@ -17,7 +17,9 @@ mod ledger;
 mod locate;
 pub mod locks;
 mod objects;
+mod ref_files;
 mod refs;
+mod tree_changes;
 mod tree_edit;
 mod work_tree;
 mod world;
@@ -38,17 +40,21 @@ pub use locate::{Located, Misplaced, manifest_on_disk};
 pub use locks::LockFile;
 pub use objects::{Commit, EntryMode, TagObject, Tree, TreeEntry};
 pub use refs::RefUpdate;
+pub use tree_changes::{MOST_CHANGES, Place, TreeChange};
 pub use tree_edit::{TreeEdit, TreeEdits};
 pub use work_tree::{Touched, WorkTreeChanges};
 pub use world::{Change, DEFAULT_BRANCH_KEY, RefPlace, SEEN_LEDGER, Scope, World};
 
 use error::Doing as _;
-use objects::Staged;
+use objects::{LargeTrees, Staged};
 
 /// One repository, opened once per command or worker.
 pub struct Repository {
     git: git2::Repository,
     staged: RefCell<Staged>,
+    large_trees: LargeTrees,
+    /// The policy of the default branch's tip, which every step of a command asks for.
+    policy: RefCell<Option<(crate::domain::ObjectId, (crate::policy::Policy, Option<String>))>>,
 }
 
 impl Repository {
@@ -57,7 +63,12 @@ impl Repository {
         sync_to_disk();
         let git = git2::Repository::open_ext(dir, git2::RepositoryOpenFlags::empty(), &[] as &[&Path])
             .map_err(|error| cannot_open(dir, error))?;
-        Ok(Repository { git, staged: RefCell::default() })
+        Ok(Repository {
+            git,
+            staged: RefCell::default(),
+            large_trees: LargeTrees::default(),
+            policy: RefCell::default(),
+        })
     }
 
     /// The folder with the checked-out files, absent in a bare repository.

@@ -6,9 +6,9 @@ use git2::ErrorCode;
 
 use super::error::Doing as _;
 use super::git_program::Git;
-use super::locks;
 use super::objects::{id, oid};
 use super::{Error, Repository, Result};
+use super::{locks, ref_files};
 use crate::domain::ObjectId;
 
 /// How long a held ref lock is waited for; git itself waits a tenth of a second.
@@ -45,18 +45,43 @@ impl Repository {
 
     /// All refs below `prefix` (which ends in a slash), in the order of their names.
     pub fn list_refs(&self, prefix: &str) -> Result<Vec<(String, ObjectId)>> {
-        let doing = || format!("list the refs below `{prefix}`");
-        let mut found = Vec::new();
-        // libgit2's glob crosses slashes, which is wanted here.
-        for reference in self.git.references_glob(&format!("{prefix}*")).doing(doing)? {
-            let reference = reference.doing(doing)?;
-            let Some(target) = reference.target() else { continue };
-            if let Ok(name) = std::str::from_utf8(reference.name_bytes()) {
-                found.push((name.to_owned(), id(target)));
+        Ok(ref_files::list(self.common_dir(), prefix)?.into_iter().collect())
+    }
+
+    /// A text that differs whenever a ref does, and when a ref file was last written. Packed refs are told by their
+    /// file's identity, loose ones by what they hold.
+    pub fn refs_state(&self) -> Result<(String, std::time::SystemTime)> {
+        use std::os::unix::fs::MetadataExt as _;
+        let common = self.common_dir();
+        let mut state = String::new();
+        let mut newest = std::time::SystemTime::UNIX_EPOCH;
+        for file in [common.join("packed-refs"), common.join("config"), common.join("shallow")] {
+            if let Ok(meta) = file.metadata() {
+                newest = newest.max(meta.modified().unwrap_or(newest));
+                let time = (meta.mtime(), meta.mtime_nsec());
+                state.push_str(&format!("{} {time:?} {} {}\n", file.display(), meta.size(), meta.ino()));
             }
         }
-        found.sort();
-        Ok(found)
+        let mut loose = Vec::new();
+        let mut folders = vec![common.join("refs")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).doing(|| format!("list `{}`", folder.display()))?.flatten() {
+                let path = entry.path();
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    folders.push(path);
+                } else {
+                    let written = entry.metadata().and_then(|meta| meta.modified());
+                    newest = newest.max(written.unwrap_or(newest));
+                    loose.push((path.clone(), std::fs::read(&path).unwrap_or_default()));
+                }
+            }
+        }
+        loose.push((self.git_dir().join("HEAD"), std::fs::read(self.git_dir().join("HEAD")).unwrap_or_default()));
+        loose.sort();
+        for (path, bytes) in loose {
+            state.push_str(&format!("{} {}\n", path.display(), String::from_utf8_lossy(&bytes).trim()));
+        }
+        Ok((state, newest))
     }
 
     /// Moves the checked-out branch, or HEAD itself where it is detached.

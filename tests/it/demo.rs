@@ -29,7 +29,13 @@ fn the_tour_needs_no_configuration_fits_eighty_columns_and_leaves_nothing_behind
     assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
     let long: Vec<_> = text.lines().filter(|line| line.chars().count() > 80).collect();
     assert!(long.is_empty(), "{long:#?}");
-    for told in ["front-desk/v2", "asks for confirmation", "v2 -> v1 in live", "$ git fsck --strict"] {
+    for told in [
+        "front-desk/v2",
+        "asks for confirmation",
+        "v2 -> v1 in live",
+        "$ git fsck --strict",
+        "checked 4 versions of 3 agents",
+    ] {
         assert!(text.contains(told), "`{told}` is missing in {text}");
     }
 }

@@ -3,6 +3,8 @@
 mod corpus;
 mod demo;
 mod env;
+mod healing;
 mod layers;
+mod promises;
 mod release;
 mod setup;

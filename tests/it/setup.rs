@@ -195,7 +195,7 @@ fn an_import_publishes_what_is_live_once_and_changes_nothing_the_second_time() {
         refs.lines().find(|line| line.ends_with("env/live")).unwrap()[..40]
     );
     // The draft continues what was imported: nobody is asked to merge anything.
-    repo.git(&["fsck", "--strict"]).ok();
+    repo.pointsman(&["verify"]).ok();
 }
 
 #[test]
@@ -255,6 +255,7 @@ fn an_import_in_a_clone_goes_to_the_origin() {
     let there = world.git("origin.git", &["rev-parse", "env/live:agents/support/source"]).ok().stdout;
     assert_eq!(there.trim(), repo.git_out(&["rev-parse", "HEAD:agents/support"]));
     assert!(world.git("origin.git", &["tag"]).ok().stdout.contains("support/v1"));
+    repo.pointsman(&["verify"]).ok();
 }
 
 #[test]
@@ -334,7 +335,7 @@ fn discard_goes_back_to_the_newest_version_and_the_bytes_can_be_fetched_again() 
     assert_eq!(std::fs::read(repo.path("agents/support/persona.md")).unwrap(), b"You sell.\r\n");
     assert!(repo.path("agents/support/knowledge/new.md").exists());
     assert!(!repo.path("agents/support/agent.toml").exists());
-    repo.git(&["fsck", "--strict"]).ok();
+    repo.pointsman(&["verify"]).ok();
 }
 
 #[test]

@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
             other => break other?,
         }
     };
-    Ok(session.show(&moved, |_| views::moved(&moved)))
+    Ok(views::show_moved(session, &moved))
 }
 
 /// Whether every gate that is not met will open by itself.

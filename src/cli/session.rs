@@ -68,6 +68,12 @@ impl Session {
         }
     }
 
+    /// Tells something that is wrong although the result stands; also with `--quiet`.
+    pub fn warn(&self, text: &str) {
+        let (yellow, reset) = if self.colours_stderr() { ("\x1b[1;33m", "\x1b[0m") } else { ("", "") };
+        eprintln!("{yellow}warning{reset}: {}", escape(text));
+    }
+
     /// Prints an error with its hint, or as JSON.
     pub fn fail(&self, problem: &Problem) {
         if self.global.json {

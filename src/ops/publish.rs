@@ -8,11 +8,12 @@ use serde::Serialize;
 use super::inspect::VersionView;
 use super::{Problem, Workspace, idempotency};
 use crate::compile::{Compilation, Finding, compile};
+use crate::domain::ledger::PublishAnswer;
 use crate::domain::record::{Cause, one_line, plain_text};
-use crate::domain::{AgentId, Identity, ObjectId, VersionNumber};
-use crate::plan::{Answer, Intent, Plan, Refusal, Request, Step, Wait};
+use crate::domain::{AgentId, EnvironmentName, Identity, ObjectId, VersionNumber};
+use crate::plan::{Answer, Intent, Request, Wait};
 use crate::policy::Policy;
-use crate::reconcile::{Decided, NewVersion, Order, crash_point, run};
+use crate::reconcile::{Decided, NewVersion, Order, Outcome, crash_point, run};
 use crate::store::{AgentContent, Draft, EntryMode, Ledger, Located, RefPlace, Scope, TreeEdits};
 
 /// What to publish, and what to say about it.
@@ -43,11 +44,21 @@ pub struct Published {
     /// Whether it was made now; false if it was there already.
     pub created: bool,
     /// Where it went by itself.
-    pub deployed: Vec<String>,
+    pub deployed: Vec<EnvironmentName>,
     /// What waits, and why.
     pub waits: Vec<Wait>,
     /// Warnings and notes of the compiler.
     pub findings: Vec<Finding>,
+    /// What is wrong with pointsman.toml on the default branch, if anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+}
+
+impl Published {
+    fn of(version: VersionView, created: bool) -> Self {
+        let (deployed, waits, findings) = Default::default();
+        Published { version, created, deployed, waits, findings, policy: None }
+    }
 }
 
 /// The side that is published.
@@ -63,31 +74,50 @@ struct Candidate {
 /// Publishes `agent`.
 pub fn publish(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Result<Published, Problem> {
     let who = workspace.identity()?;
-    let request = serde_json::json!({ "agent": agent, "call": call });
-    let key = idempotency::key(call.idempotency_key.as_deref(), &who, "publish", &request)?;
-    let candidate = candidate(workspace, agent, call)?;
-
-    // What the decision rests on is read once before anything of the user's moves.
+    let key = idempotency::key(call.idempotency_key.as_deref(), &who, "publish", &(agent, call))?;
     let scope = Scope::Agents([agent.clone()].into());
     let context = workspace.context();
     let mut memory = workspace.memory();
+    let mut pass = |order: &Order| match run(&context, order, &mut memory, &|answer, _| kept_answer(answer))? {
+        Decided::Replayed(answer) => replay(workspace, agent, idempotency::kept(answer)?).map(Passed::Replayed),
+        Decided::KeyReused => Err(idempotency::reused()),
+        Decided::Done(outcome) => Ok(Passed::Done(outcome)),
+    };
+    // A key is asked before the draft is read: another clone that asks again may have another draft, or a broken one.
     let look = Order { key: key.clone(), ..Order::look_at(scope.clone()) };
-    match run(&context, &look, &mut memory, &|_, _| serde_json::Value::Null)? {
-        Decided::Replayed(answer) => return replay(workspace, agent, &answer, candidate.findings),
-        Decided::KeyReused => return Err(idempotency::reused()),
-        Decided::Done(_) => {}
+    let looked = if key.is_some() { Some(pass(&look)?) } else { None };
+    if let Some(Passed::Replayed(published)) = looked {
+        return Ok(published);
     }
+    let candidate = candidate(workspace, agent, call)?;
+    // What the decision rests on is read once before anything of the user's moves.
+    let policy = match looked.map_or_else(|| pass(&look), Ok)? {
+        Passed::Replayed(published) => return Ok(published),
+        Passed::Done(outcome) => outcome.policy_note,
+    };
     let world = workspace.world()?;
     let ledger = Ledger::at(&workspace.repository, world.read(&workspace.repository, &RefPlace::Ledger)?)?;
     let newest = ledger.versions(agent)?.into_iter().next_back();
+    let request = |unchanged| Request {
+        intent: Intent::Publish { agent: agent.clone(), unchanged },
+        actor: who.clone(),
+        cause: Cause::Cli,
+        reason: String::new(),
+    };
     let mut parent = None;
     if let Some((number, entry)) = newest {
         let entry = ledger.entry(entry)?;
         parent = Some(number);
         if entry.content == candidate.content {
+            if key.is_some() {
+                let order = Order { request: Some(request(Some(number))), key, ..Order::look_at(scope) };
+                if let Passed::Replayed(published) = pass(&order)? {
+                    return Ok(published);
+                }
+            }
             let version = VersionView::read(workspace, &ledger, agent, number)?;
             let findings = candidate.findings;
-            return Ok(Published { version, created: false, deployed: Vec::new(), waits: Vec::new(), findings });
+            return Ok(Published { findings, policy, ..Published::of(version, false) });
         }
         if !call.over && !workspace.repository.is_in_history(candidate.base, &candidate.located, entry.content)? {
             return Err(Problem::refused(
@@ -102,66 +132,49 @@ pub fn publish(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Re
     let commit = commit_draft(workspace, agent, &candidate, &who, call)?;
     crash_point("draft committed");
     let message = tag_message(call, parent, source, key.as_ref());
-    let order = Order {
-        scope,
-        request: Some(Request {
-            intent: Intent::Publish { agent: agent.clone() },
-            actor: who.clone(),
-            cause: Cause::Cli,
-            reason: String::new(),
-        }),
-        publish: Some(NewVersion { agent: agent.clone(), commit, tagger: who, message }),
-        key,
-    };
-    let outcome = match run(&context, &order, &mut memory, &|_, _| serde_json::Value::Null)? {
-        Decided::Replayed(answer) => return replay(workspace, agent, &answer, candidate.findings),
-        Decided::KeyReused => return Err(idempotency::reused()),
-        Decided::Done(outcome) => outcome,
+    let publish = Some(NewVersion { agent: agent.clone(), commit, tagger: who.clone(), message });
+    let order = Order { scope, request: Some(request(None)), publish, key };
+    let outcome = match pass(&order)? {
+        Passed::Replayed(published) => return Ok(published),
+        Passed::Done(outcome) => outcome,
     };
     match &outcome.plan.answer {
         Some(Answer::Published(tag)) => {
             let ledger = Ledger::at(&workspace.repository, world.read(&workspace.repository, &RefPlace::Ledger)?)?;
             let version = VersionView::read(workspace, &ledger, agent, tag.number)?;
-            let deployed = deployed(&outcome.plan, agent);
+            let deployed = outcome.plan.deploys(tag);
             let waits = outcome.plan.waits.into_iter().filter(|wait| wait.agent.as_ref() == Some(agent)).collect();
-            Ok(Published { version, created: true, deployed, waits, findings: candidate.findings })
+            let findings = candidate.findings;
+            let policy = outcome.policy_note;
+            Ok(Published { deployed, waits, findings, policy, ..Published::of(version, true) })
         }
         Some(Answer::Refused(refusal)) => Err(refusal.clone().into()),
-        _ => Err(Refusal {
-            code: "refused",
-            message: format!("`{agent}` was not published"),
-            hint: None,
-            unmet: Vec::new(),
-        }
-        .into()),
+        _ => Err(Problem::refused("refused", format!("`{agent}` was not published"))),
     }
 }
 
-/// The environments that a plan moves `agent` into.
-fn deployed(plan: &Plan, agent: &AgentId) -> Vec<String> {
-    let commits = plan.steps.iter().filter_map(|step| match step {
-        Step::Commit(commit) if commit.moves.iter().any(|made| made.agent == *agent && made.to != made.from) => {
-            Some(commit.environment.to_string())
-        }
-        _ => None,
-    });
-    commits.collect()
+/// One pass of a publish.
+enum Passed {
+    Done(Box<Outcome>),
+    Replayed(Published),
 }
 
-fn replay(
-    workspace: &Workspace,
-    agent: &AgentId,
-    answer: &serde_json::Value,
-    findings: Vec<Finding>,
-) -> Result<Published, Problem> {
-    let number = answer.get("number").and_then(serde_json::Value::as_u64).and_then(|n| u32::try_from(n).ok());
-    let number = number
-        .and_then(VersionNumber::new)
-        .ok_or_else(|| Problem::refused("corrupt", "the answer kept for this idempotency key is not one of publish"))?;
+/// What a key keeps where nothing is made; where a version is made, its tag says what is kept.
+fn kept_answer(answer: &Answer) -> serde_json::Value {
+    match answer {
+        Answer::Unchanged(tag) => {
+            let kept = PublishAnswer { version: tag.number, created: false, deployed: Vec::new() };
+            serde_json::to_value(kept).expect("an answer is plain JSON")
+        }
+        _ => serde_json::Value::Null,
+    }
+}
+
+fn replay(workspace: &Workspace, agent: &AgentId, answer: PublishAnswer) -> Result<Published, Problem> {
     let world = workspace.world()?;
     let ledger = Ledger::at(&workspace.repository, world.read(&workspace.repository, &RefPlace::Ledger)?)?;
-    let version = VersionView::read(workspace, &ledger, agent, number)?;
-    Ok(Published { version, created: false, deployed: Vec::new(), waits: Vec::new(), findings })
+    let version = VersionView::read(workspace, &ledger, agent, answer.version)?;
+    Ok(Published { deployed: answer.deployed, ..Published::of(version, answer.created) })
 }
 
 /// Compiles what would be published; findings that are errors refuse it before anything is written.

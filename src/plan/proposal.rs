@@ -1,9 +1,10 @@
 //! Bringing a branch back to where Pointsman can stand on it: begin, follow, accept a proposal, heal.
 
 use super::environment::Working;
-use super::gates::{self, Elsewhere};
-use super::{EnvironmentTip, History, Plan, PlannedMove, Proposal, Served, Step};
+use super::gates::{joined, unmet};
+use super::{EnvironmentTip, History, Plan, PlannedMove, Proposal, ProposedChange, Served, Sight, Step, Unmet};
 use crate::domain::ledger::Hold;
+use crate::domain::ObjectId;
 use crate::domain::record::{Action, Cause};
 
 impl Working<'_> {
@@ -11,9 +12,8 @@ impl Working<'_> {
     pub(super) fn settle<H: History>(
         &mut self,
         plan: &mut Plan,
-        history: &H,
-        now: jiff::Timestamp,
-        before: &Elsewhere,
+        sight: &Sight<'_, H>,
+        before: Option<&Working<'_>>,
     ) -> Result<(), H::Error> {
         match &self.state.tip {
             EnvironmentTip::Foreign(tip) => {
@@ -27,21 +27,17 @@ impl Working<'_> {
             }
             _ if self.state.head.is_none() => {
                 plan.steps.push(Step::Begin { environment: self.name.clone(), carries_on: self.state.renamed.clone() });
+                if let EnvironmentTip::Rewritten(tip) = self.state.tip {
+                    // An older branch of ours under this name; it becomes a second parent, so that it moves forward.
+                    self.heal(plan, tip, format!("Begin {} again beside its older branch", self.name));
+                }
             }
             EnvironmentTip::Accepted => {}
             EnvironmentTip::Behind => plan.steps.push(Step::Follow { environment: self.name.clone() }),
             EnvironmentTip::Rewritten(tip) => {
-                let mut commit = self.draft_commit(
-                    Action::Heal,
-                    Cause::PullRequest,
-                    None,
-                    format!("Put {} back: its history was rewritten", self.name),
-                );
-                commit.text = format!("The tip {tip} does not continue what was accepted.");
-                commit.beside = Some(*tip);
-                self.commit(plan, commit);
+                self.heal(plan, *tip, format!("Put {} back: its history was rewritten", self.name));
             }
-            EnvironmentTip::Proposal(proposal) => self.answer_proposal(plan, proposal, history, now, before)?,
+            EnvironmentTip::Proposal(proposal) => self.answer_proposal(plan, proposal, sight, before)?,
         }
         if !self.state.named {
             let reason =
@@ -51,18 +47,25 @@ impl Working<'_> {
         Ok(())
     }
 
+    /// A commit that changes nothing of what is served and has `tip` as its second parent.
+    fn heal(&mut self, plan: &mut Plan, tip: ObjectId, subject: String) {
+        let mut commit = self.draft_commit(Action::Heal, Cause::PullRequest, None, subject);
+        commit.text = format!("The tip {tip} does not continue what was accepted.");
+        commit.beside = Some(tip);
+        self.commit(plan, commit);
+    }
+
     fn answer_proposal<H: History>(
         &mut self,
         plan: &mut Plan,
         proposal: &Proposal,
-        history: &H,
-        now: jiff::Timestamp,
-        before: &Elsewhere,
+        sight: &Sight<'_, H>,
+        before: Option<&Working<'_>>,
     ) -> Result<(), H::Error> {
         let mut moves = Vec::new();
         let mut faults = Vec::new();
         for change in &proposal.changes {
-            match self.judge_change(change, history, now, before)? {
+            match self.judge_change(change, sight, before)? {
                 Ok(made) => moves.push(made),
                 Err(fault) => faults.push(fault),
             }
@@ -74,16 +77,18 @@ impl Working<'_> {
         commit.beside = Some(proposal.tip);
         if accepted {
             for made in &moves {
-                // An explicit promotion ends a hold; a removal is a `retire`, which begins one.
-                let hold = made.to.is_none().then(|| Hold {
+                let hold = || Hold {
                     actor: proposal.author.to_string(),
-                    time: now,
+                    time: sight.now,
                     reason: proposal.subject.clone(),
                     rolled_back_from: None,
-                });
-                if hold.is_some() || self.holds.contains_key(&made.agent) {
-                    commit.holds.insert(made.agent.clone(), hold);
-                }
+                };
+                let hold = match made.to {
+                    Some(version) => self.hold_after_promotion(&made.agent, version, &sight.versions, hold),
+                    // A removal is a `retire`, which begins a hold.
+                    None => Some(Some(hold())),
+                };
+                commit.holds.extend(hold.map(|hold| (made.agent.clone(), hold)));
             }
             commit.moves = moves;
         } else if faults.is_empty() {
@@ -97,10 +102,9 @@ impl Working<'_> {
 
     fn judge_change<H: History>(
         &self,
-        change: &super::ProposedChange,
-        history: &H,
-        now: jiff::Timestamp,
-        before: &Elsewhere,
+        change: &ProposedChange,
+        sight: &Sight<'_, H>,
+        before: Option<&Working<'_>>,
     ) -> Result<Result<PlannedMove, String>, H::Error> {
         let agent = match &change.agent {
             Ok(agent) => agent,
@@ -116,21 +120,16 @@ impl Working<'_> {
                 return Ok(Err(format!("What stands at `{agent}` ({}) is not a published version.", tree.short())));
             }
         };
-        let versions = self.observed.versions(agent);
-        let Some(known) = versions.get(&version) else {
+        let Some(known) = sight.versions.get(agent, version) else {
             return Ok(Err(format!("{agent} {version} is not a published version.")));
         };
-        let mut unmet = gates::unmet(policy, agent, version, before, history, now)?;
-        if known.revoked {
-            unmet.push(super::Unmet::Revoked);
-        }
+        let mut unmet = unmet(policy, agent, version, before, sight)?;
         if let Some(pin) = policy.pins.get(agent).filter(|pin| **pin != version) {
-            unmet.push(super::Unmet::Pinned { pin: *pin });
+            unmet.push(Unmet::Pinned { pin: *pin });
         }
         if unmet.is_empty() {
-            return Ok(Ok(self.planned(agent, Some((version, *known)))));
+            return Ok(Ok(self.planned(agent, Some((version, known)))));
         }
-        let reasons: Vec<_> = unmet.iter().map(ToString::to_string).collect();
-        Ok(Err(format!("{agent} {version} may not enter {}: {}.", self.name, reasons.join("; "))))
+        Ok(Err(format!("{agent} {version} may not enter {}: {}.", self.name, joined(&unmet))))
     }
 }

@@ -10,11 +10,11 @@ use crate::domain::version::FARTHEST_AHEAD;
 use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionNumber, VersionTag};
 use crate::plan::{
     AstrayTag, Candidate, EnvironmentTip, KnownVersion, Observed, ObservedAgent, ObservedEnvironment, Proposal,
-    ProposedChange, Served, Verdict,
+    ProposedChange, Served, Verdict, Wait,
 };
 use crate::policy::{Policy, PublishOn};
 use crate::store::{
-    EnvironmentTree, Ledger, RefPlace, Repository, Result, SEEN_LEDGER, Scope, Tip, World, root_commit,
+    AgentContent, EnvironmentTree, Ledger, Located, RefPlace, Repository, Result, SEEN_LEDGER, Scope, Tip, World, root_commit,
 };
 
 /// What a daemon keeps between passes: facts about immutable objects, found again by their ids.
@@ -22,6 +22,8 @@ use crate::store::{
 pub struct Memory {
     /// Right tag object per version entry.
     tags: BTreeMap<ObjectId, (ObjectId, ObjectId)>,
+    /// Agents that cannot be published as this commit of the default branch has them, with the reason.
+    unpublishable: BTreeMap<(ObjectId, AgentId), String>,
     /// Tags that are none of ours, by name and object.
     not_ours: BTreeMap<(String, ObjectId), String>,
 }
@@ -91,7 +93,7 @@ pub fn look<'r>(context: &Context<'r>, order: &Order, memory: &mut Memory) -> Re
     let agents = looking.agents(&order.scope)?;
     let mut candidates = looking.candidates(&agents)?;
     if let Some(new) = &order.publish {
-        candidates.push(looking.new_version(new, &agents, &candidates, context)?);
+        candidates.push(looking.new_version(new, &agents, &candidates, &[], context)?);
     }
     let mut waits = Vec::new();
     if policy.publish_on == PublishOn::Merge
@@ -104,6 +106,11 @@ pub fn look<'r>(context: &Context<'r>, order: &Order, memory: &mut Memory) -> Re
     let mut agents = agents;
     for candidate in &candidates {
         agents.entry(candidate.tag.agent.clone()).or_default();
+    }
+    // A pin may name an agent that has no version yet, and then waits.
+    let pinned = policy.environments.iter().flat_map(|environment| environment.pins.keys());
+    for agent in pinned.filter(|agent| order.scope.covers(agent)) {
+        agents.entry(agent.clone()).or_default();
     }
     let ignored = std::mem::take(&mut looking.ignored);
     let mut observed = Observed { policy, environments: Vec::new(), agents, candidates, waits };
@@ -326,6 +333,7 @@ impl<'r, 'a> Looking<'r, 'a> {
         new: &NewVersion,
         agents: &BTreeMap<AgentId, ObservedAgent>,
         candidates: &[Candidate],
+        taken: &[AgentId],
         context: &Context<'_>,
     ) -> Result<Candidate> {
         let number = self.next_number(&new.agent, agents, candidates);
@@ -333,7 +341,7 @@ impl<'r, 'a> Looking<'r, 'a> {
         let object = self.repository.stage_tag(&tag.to_string(), new.commit, &new.tagger, context.now, &new.message);
         // The judge reads the tag as it reads any other, from the repository.
         self.repository.flush()?;
-        let collision = self.collision(&new.agent, &[])?;
+        let collision = self.collision(&new.agent, taken)?;
         let highest = agents.get(&new.agent).and_then(|state| state.versions.keys().next_back().copied());
         let verdict = match judge(self.repository, &tag, object, highest, collision.as_ref())? {
             Judged::Verdict(verdict) => verdict,
@@ -355,15 +363,18 @@ impl<'r, 'a> Looking<'r, 'a> {
         agents: &BTreeMap<AgentId, ObservedAgent>,
         candidates: &[Candidate],
         context: &Context<'_>,
-        waits: &mut Vec<crate::plan::Wait>,
+        waits: &mut Vec<Wait>,
     ) -> Result<Vec<Candidate>> {
         let commit = self.repository.commit(tip)?;
+        // Where agents are is read from the very commit that is tagged, as the judge will do.
         let policy = match self.repository.policy_text(tip)?.map(|text| Policy::parse(&text)) {
+            None => Policy::default(),
             Some(Ok(policy)) => policy,
-            _ => return Ok(Vec::new()),
+            Some(Err(_)) => return Ok(Vec::new()),
         };
         let (located, _) = self.repository.discover(commit.tree, &policy)?;
-        let mut made = Vec::new();
+        self.memory.unpublishable.retain(|(commit, _), _| *commit == tip);
+        let mut made: Vec<Candidate> = Vec::new();
         for located in located.values().filter(|located| scope.covers(&located.agent)) {
             let agent = &located.agent;
             // A tag that waits to be judged speaks for itself first.
@@ -371,33 +382,62 @@ impl<'r, 'a> Looking<'r, 'a> {
                 continue;
             }
             let Some(content) = self.repository.content(commit.tree, located)? else { continue };
-            let newest = agents.get(agent).and_then(|state| state.versions.values().next_back());
-            if let Some(newest) = newest
-                && self.repository.read_entry(newest.entry)?.content == content
+            if let Some(state) = agents.get(agent)
+                && self.is_published(tip, located, content, state)?
             {
+                continue;
+            }
+            if let Some(reason) = self.memory.unpublishable.get(&(tip, agent.clone())) {
+                waits.extend(merge_refused(&policy, agent, reason));
                 continue;
             }
             let subject = commit.message.lines().next().unwrap_or_default();
             let mut message = crate::domain::record::one_line(subject);
             message.push('\n');
             let new = NewVersion { agent: agent.clone(), commit: tip, tagger: context.committer.clone(), message };
-            let candidate = self.new_version(&new, agents, candidates, context)?;
-            if let Verdict::Refuse(rejection) = &candidate.verdict
-                && let Some(first) = policy.environments.first()
-            {
-                waits.push(crate::plan::Wait {
-                    environment: first.name.clone(),
-                    agent: Some(agent.clone()),
-                    version: None,
-                    code: "merge_refused",
-                    reason: format!("{agent} on the default branch cannot be published: {}", rejection.reason),
-                    until: None,
-                });
+            let taken: Vec<_> = made.iter().map(|candidate| candidate.tag.agent.clone()).collect();
+            let candidate = self.new_version(&new, agents, candidates, &taken, context)?;
+            if let Verdict::Refuse(rejection) = &candidate.verdict {
+                waits.extend(merge_refused(&policy, agent, &rejection.reason));
+                self.memory.unpublishable.insert((tip, agent.clone()), rejection.reason.clone());
+                continue;
             }
             made.push(candidate);
         }
         Ok(made)
     }
+
+    /// Whether the default branch's `content` needs no version: it is the newest one's; or it is an older one's, and
+    /// the newest was published from elsewhere and is not merged yet, so that there is nothing new on the branch.
+    fn is_published(
+        &self,
+        tip: ObjectId,
+        located: &Located,
+        content: AgentContent,
+        state: &ObservedAgent,
+    ) -> Result<bool> {
+        let mut newest = None;
+        for known in state.versions.values().rev() {
+            let published = self.repository.read_entry(known.entry)?.content;
+            let newest = *newest.get_or_insert(published);
+            if published == content {
+                return Ok(newest == content || !self.repository.was_merged(tip, located, newest)?);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// What waits because an agent of the default branch cannot be published.
+fn merge_refused(policy: &Policy, agent: &AgentId, reason: &str) -> Option<Wait> {
+    Some(Wait {
+        environment: policy.environments.first()?.name.clone(),
+        agent: Some(agent.clone()),
+        version: None,
+        code: "merge_refused",
+        reason: format!("{agent} on the default branch cannot be published: {reason}"),
+        until: None,
+    })
 }
 
 fn environments(

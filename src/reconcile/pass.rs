@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::apply::apply;
 use super::history::GitHistory;
 use super::observe::{Memory, View, look};
-use super::{Context, Key, Order, Outcome};
-use crate::plan::{Answer, Observed, Plan, plan};
+use super::{Context, Key, Order, Outcome, Remember};
+use crate::plan::{Answer, Observed, Plan, Step, plan};
 use crate::store::Result;
 
 /// How long a pass goes on losing races before it gives up.
@@ -27,7 +27,7 @@ pub fn run(
     context: &Context<'_>,
     order: &Order,
     memory: &mut Memory,
-    answer: &dyn Fn(&Answer, &Observed) -> serde_json::Value,
+    answer: &Remember<'_>,
 ) -> Result<Decided> {
     let started = Instant::now();
     let mut wait = Duration::from_millis(2);
@@ -40,9 +40,11 @@ pub fn run(
         let key = match (&order.key, &plan.answer) {
             // A refusal is not remembered: what was missing may be there the next time.
             (Some(_), Some(Answer::Refused(_) | Answer::Published(_)) | None) | (None, _) => None,
-            (Some(key), Some(given)) => Some((key, answer(given, &view.observed))),
+            (Some(key), Some(_)) => Some((key, answer)),
         };
         match apply(context, &view, plan, key) {
+            // The tag of an interrupted publish carried this very key: its answer is in the ledger now.
+            Ok(outcome) if order.request.is_none() && accepts_key(&outcome.plan, order.key.as_ref()) => {}
             Ok(outcome) => return Ok(Decided::Done(Box::new(outcome))),
             Err(error) if error.is_lost_race() && started.elapsed() < PATIENCE => {
                 tracing::debug!(%error, "somebody was faster, deciding again");
@@ -53,6 +55,14 @@ pub fn run(
             Err(error) => return Err(error),
         }
     }
+}
+
+fn accepts_key(plan: &Plan, key: Option<&Key>) -> bool {
+    let Some(key) = key else { return false };
+    plan.steps.iter().any(|step| match step {
+        Step::Accept { accepted, .. } => accepted.key.is_some_and(|(name, _)| name == key.name),
+        _ => false,
+    })
 }
 
 /// The plan of a pass, without carrying it out.
@@ -87,8 +97,7 @@ fn decide(context: &Context<'_>, view: &View<'_>, order: &Order) -> Result<Plan>
 fn remembered(view: &View<'_>, key: Option<&Key>, now: jiff::Timestamp) -> Result<Option<Decided>> {
     let Some(key) = key else { return Ok(None) };
     let Some(record) = view.ledger.key(&key.name)? else { return Ok(None) };
-    let age = now.duration_since(record.time);
-    if age > jiff::SignedDuration::from_hours(24 * crate::domain::ledger::KEY_DAYS) {
+    if record.is_expired(now) {
         return Ok(None);
     }
     Ok(Some(if record.request == key.request { Decided::Replayed(record.answer) } else { Decided::KeyReused }))

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::proof::disproof;
-use crate::domain::ledger::{AcceptedHead, to_document};
-use crate::domain::record::{Action, Record};
-use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionNumber};
-use crate::policy::Policy;
+use crate::domain::ledger::{AcceptedHead, fold_rollbacks, to_document};
+use crate::domain::record::Record;
+use crate::domain::{AgentId, ObjectId, VersionNumber};
+use crate::policy::{Environment, Policy};
 use crate::store::{
     EntryMode, EnvironmentTree, Error, RefPlace, Repository, Result, SEEN_LEDGER, TreeEdits, World, environment_root,
     root_commit,
@@ -50,12 +50,7 @@ pub fn is_ours(repository: &Repository, tip: ObjectId) -> Result<bool> {
 /// Takes one more record into the fold of rolled-back versions.
 pub fn fold(rolled_back: &mut BTreeMap<AgentId, Vec<VersionNumber>>, record: &Record) {
     for made in &record.moves {
-        if record.is_explicit_promotion() {
-            rolled_back.remove(&made.agent);
-        } else if record.action == Action::Rollback && made.from != made.to {
-            let versions = rolled_back.entry(made.agent.clone()).or_default();
-            versions.extend(made.from.filter(|from| !versions.contains(from)));
-        }
+        fold_rollbacks(rolled_back, record.action, &made.agent, made.from, made.to);
     }
 }
 
@@ -69,7 +64,7 @@ pub fn rebuild(repository: &Repository, world: &World, policy: &Policy) -> Resul
         if tip == root_commit(repository) || !is_ours(repository, tip)? {
             continue;
         }
-        let head = adopt(repository, &environment.name, tip, &mut edits, &mut parents)?;
+        let head = adopt(repository, environment, tip, &mut edits, &mut parents)?;
         let blob = repository.stage_blob(&to_document(&head));
         edits.put(&format!("environments/{}.json", environment.name), EntryMode::Blob, blob);
         parents.push(head.head);
@@ -85,7 +80,7 @@ pub fn rebuild(repository: &Repository, world: &World, policy: &Policy) -> Resul
 /// The newest commit below `tip` whose line is all ours, and the entries that it and its ancestors name.
 fn adopt(
     repository: &Repository,
-    name: &EnvironmentName,
+    environment: &Environment,
     tip: ObjectId,
     edits: &mut TreeEdits,
     parents: &mut Vec<ObjectId>,
@@ -98,7 +93,10 @@ fn adopt(
     }
     for recorded in line.iter().skip(1) {
         // Past the first commit that is not ours everything is a proposal, to be judged like any other.
-        let Some(record) = recorded.record.as_ref().filter(|record| record.environment == *name) else { break };
+        // What was decided under the name it had before is its history too.
+        let names = [Some(&environment.name), environment.renamed_from.as_ref()];
+        let own = |record: &&Record| names.contains(&Some(&record.environment));
+        let Some(record) = recorded.record.as_ref().filter(own) else { break };
         let tree = EnvironmentTree::new(repository, recorded.commit.tree);
         let mut found = Vec::new();
         for made in &record.moves {

@@ -178,6 +178,7 @@ impl Repository {
     /// The newest policy that parses on the first-parent line of `tip`, with what is wrong with the newest text.
     pub fn policy(&self, tip: ObjectId) -> Result<(Policy, Option<String>)> {
         let mut trouble: Option<String> = None;
+        let mut broken_now: Option<String> = None;
         let mut last_blob = None;
         for commit in self.first_parents(tip) {
             let commit = match commit {
@@ -208,11 +209,18 @@ impl Repository {
                 }
                 Err(error) => {
                     let line = error.place.as_ref().map(|place| format!(" (line {})", place.line)).unwrap_or_default();
+                    if trouble.is_none() {
+                        broken_now = Some(format!("{error}{line}"));
+                    }
                     trouble.get_or_insert(format!("pointsman.toml on the default branch is broken: {error}{line}"));
                 }
             }
         }
-        // A repository that never had the file has no trouble; one that only ever had broken ones does.
+        // A repository that never had the file has no trouble; one that only ever had broken ones does. While one is
+        // there nothing enters: the defaults would ignore gates that its author asked for.
+        if let (Some(reason), Some(trouble)) = (broken_now, &trouble) {
+            return Ok((Policy::closed(&reason), Some(format!("{trouble}; nothing enters an environment until it is mended"))));
+        }
         let broken = last_blob.is_some();
         Ok((
             Policy::default(),

@@ -12,6 +12,7 @@ mod retire;
 mod revoke;
 mod rollback;
 mod session;
+mod status;
 mod versions;
 mod views;
 
@@ -37,6 +38,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Status(status::Args),
     Publish(publish::Args),
     Versions(versions::Args),
     Promote(promote::Args),
@@ -58,6 +60,7 @@ pub fn main() -> ExitCode {
     cli.global.start_logging();
     let session = Session::new(cli.global);
     let result = match &cli.command {
+        Command::Status(args) => status::run(args, &session),
         Command::Publish(args) => publish::run(args, &session),
         Command::Versions(args) => versions::run(args, &session),
         Command::Promote(args) => promote::run(args, &session),

@@ -64,7 +64,7 @@ impl VersionView {
                 .hint(format!("pointsman versions {agent}"))
         })?;
         let served = served(workspace, ledger, agent)?;
-        let marks = ledger.marks(agent)?;
+        let marks = ledger.agent(agent)?.map(|folder| folder.marks()).transpose()?.unwrap_or_default();
         Ok(Self::of(ledger.entry(entry)?.record, entry, &served, &marks))
     }
 
@@ -125,14 +125,12 @@ pub fn ledger(workspace: &Workspace) -> Result<Ledger<'_>, Problem> {
 /// The versions of `agent`, newest first.
 pub fn versions(workspace: &Workspace, agent: &AgentId) -> Result<Vec<VersionView>, Problem> {
     let ledger = ledger(workspace)?;
+    let Some(folder) = ledger.agent(agent)? else { return Ok(Vec::new()) };
     let served = served(workspace, &ledger, agent)?;
-    let marks = ledger.marks(agent)?;
-    let entries = ledger.versions(agent)?;
-    let views = entries
-        .into_values()
-        .rev()
-        .map(|entry| Ok(VersionView::of(ledger.entry(entry)?.record, entry, &served, &marks)));
-    views.collect()
+    let marks = folder.marks()?;
+    let entries = folder.versions();
+    let views = entries.into_values().rev();
+    views.map(|entry| Ok(VersionView::of(ledger.entry(entry)?.record, entry, &served, &marks))).collect()
 }
 
 /// One line of the audit trail.
@@ -217,8 +215,7 @@ pub fn serving(
     let known = agents.keys().cloned().collect();
     let mut serving = BTreeMap::new();
     for (agent, id) in tree.serves_among(&known)? {
-        let versions = ledger.versions_in(agents[&agent])?;
-        if let Some((number, _)) = versions.into_iter().rev().find(|(_, entry)| *entry == id) {
+        if let Some((number, _)) = agents[&agent].versions().into_iter().rev().find(|(_, entry)| *entry == id) {
             serving.insert(agent, number);
         }
     }

@@ -8,6 +8,7 @@ pub mod moves;
 pub mod problem;
 pub mod publish;
 pub mod side;
+pub mod status;
 pub mod workspace;
 
 pub use problem::{Kind, Problem};

@@ -177,23 +177,23 @@ impl<'r, 'a> Looking<'r, 'a> {
     }
 
     fn agents(&mut self, scope: &Scope) -> Result<BTreeMap<AgentId, ObservedAgent>> {
-        let trees = match scope {
+        let folders = match scope {
             Scope::All => self.ledger.agents()?,
             Scope::Agents(agents) => {
-                let mut trees = BTreeMap::new();
+                let mut folders = BTreeMap::new();
                 for agent in agents {
-                    if let Some(tree) = self.ledger.agent_tree(agent)? {
-                        trees.insert(agent.clone(), tree);
+                    if let Some(folder) = self.ledger.agent(agent)? {
+                        folders.insert(agent.clone(), folder);
                     }
                 }
-                trees
+                folders
             }
         };
         let mut agents = BTreeMap::new();
-        for (agent, tree) in trees {
-            let marks = self.ledger.marks(&agent)?;
-            let rejections = self.ledger.rejections(&agent)?;
-            let versions = self.ledger.versions_in(tree)?;
+        for (agent, folder) in folders {
+            let marks = folder.marks()?;
+            let rejections = folder.rejections()?;
+            let versions = folder.versions();
             let known = versions.iter().map(|(number, entry)| {
                 let revoked = marks
                     .versions

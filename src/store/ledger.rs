@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::branches::root_commit;
-use super::objects::EntryMode;
+use super::objects::{EntryMode, Tree};
 use super::tree_edit::TreeEdits;
 use super::{AgentContent, Error, Repository, Result};
 use crate::domain::ledger::{AcceptedHead, KeyRecord, Marks, Rejection, VersionRecord, to_document};
@@ -73,23 +73,19 @@ impl<'r> Ledger<'r> {
         }
     }
 
-    /// All agents that have versions, refusals or marks, each with its own tree.
-    pub fn agents(&self) -> Result<BTreeMap<AgentId, ObjectId>> {
+    /// The folders of all agents that have versions, refusals or marks; each is read once.
+    pub fn agents(&self) -> Result<BTreeMap<AgentId, AgentFolder<'r>>> {
         let mut agents = BTreeMap::new();
         let mut folders: Vec<_> = self.tree_at("agents")?.map(|tree| (String::new(), tree)).into_iter().collect();
-        while let Some((path, tree)) = folders.pop() {
-            let entries = self.repository.tree(tree)?;
-            let is_version =
-                |name: &[u8]| name.first() == Some(&b'v') && name.len() > 1 && name[1..].iter().all(u8::is_ascii_digit);
-            let own = entries
-                .entries()
-                .iter()
-                .any(|entry| is_version(&entry.name) || entry.name == b"marks.json" || entry.name == b"rejected");
-            if own && let Ok(agent) = path.parse::<AgentId>() {
-                agents.insert(agent, tree);
+        while let Some((path, id)) = folders.pop() {
+            let tree = self.repository.tree(id)?;
+            if is_agent(&tree)
+                && let Ok(agent) = path.parse::<AgentId>()
+            {
+                agents.insert(agent.clone(), AgentFolder { repository: self.repository, agent, tree });
                 continue;
             }
-            for entry in entries.entries().iter().filter(|entry| entry.mode == EntryMode::Tree) {
+            for entry in tree.entries().iter().filter(|entry| entry.mode == EntryMode::Tree) {
                 let name = String::from_utf8_lossy(&entry.name);
                 let below = if path.is_empty() { name.into_owned() } else { format!("{path}/{name}") };
                 if below.len() <= crate::domain::agent_id::LONGEST {
@@ -100,81 +96,41 @@ impl<'r> Ledger<'r> {
         Ok(agents)
     }
 
+    /// The folder of `agent`, if the ledger knows it.
+    pub fn agent(&self, agent: &AgentId) -> Result<Option<AgentFolder<'r>>> {
+        let Some(id) = self.agent_tree(agent)? else { return Ok(None) };
+        let tree = self.repository.tree(id)?;
+        let own = is_agent(&tree);
+        Ok(own.then(|| AgentFolder { repository: self.repository, agent: agent.clone(), tree }))
+    }
+
     /// An agent here whose id begins that of `agent`, or the other way round.
     pub fn collision(&self, agent: &AgentId) -> Result<Option<AgentId>> {
         for (end, _) in agent.as_str().match_indices('/') {
             if let Ok(outer) = agent.as_str()[..end].parse::<AgentId>()
-                && let Some(tree) = self.agent_tree(&outer)?
-                && self.is_agent(tree)?
+                && self.agent(&outer)?.is_some()
             {
                 return Ok(Some(outer));
             }
         }
-        match self.agent_tree(agent)? {
-            Some(tree) if !self.is_agent(tree)? => {
-                let below = self.repository.tree(tree)?.entries().first().map(|entry| entry.name.clone());
-                let name = below.map(|name| String::from_utf8_lossy(&name).into_owned()).unwrap_or_default();
-                Ok(format!("{agent}/{name}").parse().ok())
-            }
-            _ => Ok(None),
-        }
+        let Some(tree) = self.agent_tree(agent)? else { return Ok(None) };
+        let tree = self.repository.tree(tree)?;
+        let below = tree.entries().first().filter(|_| !is_agent(&tree));
+        Ok(below.and_then(|entry| format!("{agent}/{}", String::from_utf8_lossy(&entry.name)).parse().ok()))
     }
 
-    /// Whether a folder of the ledger is an agent's own rather than one of a group.
-    fn is_agent(&self, tree: ObjectId) -> Result<bool> {
-        let entries = self.repository.tree(tree)?;
-        Ok(entries.entries().iter().any(|entry| {
-            let name = std::str::from_utf8(&entry.name).unwrap_or_default();
-            let version = name.starts_with('v') && name.parse::<VersionNumber>().is_ok();
-            version || matches!(name, "marks.json" | "rejected")
-        }))
-    }
-
-    /// An agent's own tree.
-    pub fn agent_tree(&self, agent: &AgentId) -> Result<Option<ObjectId>> {
+    fn agent_tree(&self, agent: &AgentId) -> Result<Option<ObjectId>> {
         self.tree_at(&format!("agents/{agent}"))
-    }
-
-    /// The accepted versions in the agent's tree `tree`, each with the tree that environments name.
-    pub fn versions_in(&self, tree: ObjectId) -> Result<BTreeMap<VersionNumber, ObjectId>> {
-        let entries = self.repository.tree(tree)?;
-        let versions = entries.entries().iter().filter(|entry| entry.mode == EntryMode::Tree).filter_map(|entry| {
-            let name = std::str::from_utf8(&entry.name).ok()?;
-            Some((name.starts_with('v').then(|| name.parse().ok())??, entry.id))
-        });
-        Ok(versions.collect())
     }
 
     /// The accepted versions of `agent`.
     pub fn versions(&self, agent: &AgentId) -> Result<BTreeMap<VersionNumber, ObjectId>> {
-        match self.agent_tree(agent)? {
-            Some(tree) => self.versions_in(tree),
-            None => Ok(BTreeMap::new()),
-        }
+        Ok(self.agent(agent)?.map(|folder| folder.versions()).unwrap_or_default())
     }
 
     /// Reads the entry `id`.
     pub fn entry(&self, id: ObjectId) -> Result<Entry> {
         read_entry(self.repository, id)
-    }
-
-    /// The refusals of `agent`.
-    pub fn rejections(&self, agent: &AgentId) -> Result<BTreeMap<VersionNumber, Rejection>> {
-        let path = format!("agents/{agent}/rejected");
-        let Some(tree) = self.tree_at(&path)? else { return Ok(BTreeMap::new()) };
-        let mut rejections = BTreeMap::new();
-        for entry in self.repository.tree(tree)?.entries() {
-            let name = String::from_utf8_lossy(&entry.name);
-            if let Some(number) = name.strip_suffix(".json").and_then(|name| name.parse().ok()) {
-                rejections.insert(number, document(self.repository, &format!("{path}/{name}"), entry.id)?);
-            }
-        }
-        Ok(rejections)
-    }
-
-    /// What was marked about the versions of `agent`.
-    pub fn marks(&self, agent: &AgentId) -> Result<Marks> {
-        Ok(self.read(&format!("agents/{agent}/marks.json"))?.unwrap_or_default())
     }
 
     /// The accepted heads of all environments.
@@ -189,6 +145,14 @@ impl<'r> Ledger<'r> {
             }
         }
         Ok(heads)
+    }
+
+    /// The content of the entry `id`, without reading its documents.
+    pub fn content(&self, id: ObjectId) -> Result<AgentContent> {
+        let tree = self.repository.tree(id)?;
+        let find = |name: &str| tree.get(name).map(|entry| entry.id);
+        let source = find("source").ok_or_else(|| missing(id, "source"))?;
+        Ok(AgentContent { source, include: find("include") })
     }
 
     /// What was answered to the idempotency key called `name`.
@@ -214,14 +178,75 @@ impl<'r> Ledger<'r> {
     }
 }
 
+fn missing(entry: ObjectId, name: &str) -> Error {
+    Error::Corrupt {
+        what: format!("the version entry {} has no `{name}`", entry.short()),
+        hint: "pointsman verify".to_owned(),
+    }
+}
+
+/// What the ledger holds of one agent.
+pub struct AgentFolder<'r> {
+    repository: &'r Repository,
+    agent: AgentId,
+    tree: Tree,
+}
+
+/// Whether a folder of the ledger is an agent's own rather than one of a group.
+fn is_agent(tree: &Tree) -> bool {
+    tree.entries().iter().any(|entry| {
+        let name = std::str::from_utf8(&entry.name).unwrap_or_default();
+        version_folder(name).is_some() || matches!(name, "marks.json" | "rejected")
+    })
+}
+
+fn version_folder(name: &str) -> Option<VersionNumber> {
+    if name.starts_with('v') { name.parse().ok() } else { None }
+}
+
+impl AgentFolder<'_> {
+    /// The accepted versions, each with the tree that environments name.
+    pub fn versions(&self) -> BTreeMap<VersionNumber, ObjectId> {
+        let folders = self.tree.entries().iter().filter(|entry| entry.mode == EntryMode::Tree);
+        let versions =
+            folders.filter_map(|entry| Some((version_folder(std::str::from_utf8(&entry.name).ok()?)?, entry.id)));
+        versions.collect()
+    }
+
+    /// Whether `number` is accepted.
+    pub fn has_version(&self, number: VersionNumber) -> bool {
+        self.tree.get(&number.to_string()).is_some_and(|entry| entry.mode == EntryMode::Tree)
+    }
+
+    /// What was marked about the versions.
+    pub fn marks(&self) -> Result<Marks> {
+        match self.tree.get("marks.json") {
+            Some(entry) => document(self.repository, &format!("agents/{}/marks.json", self.agent), entry.id),
+            None => Ok(Marks::default()),
+        }
+    }
+
+    /// The refusals.
+    pub fn rejections(&self) -> Result<BTreeMap<VersionNumber, Rejection>> {
+        let mut rejections = BTreeMap::new();
+        let Some(folder) = self.tree.get("rejected").filter(|entry| entry.mode == EntryMode::Tree) else {
+            return Ok(rejections);
+        };
+        for entry in self.repository.tree(folder.id)?.entries() {
+            let name = String::from_utf8_lossy(&entry.name);
+            if let Some(number) = name.strip_suffix(".json").and_then(version_folder) {
+                let path = format!("agents/{}/rejected/{name}", self.agent);
+                rejections.insert(number, document(self.repository, &path, entry.id)?);
+            }
+        }
+        Ok(rejections)
+    }
+}
+
 /// Reads the entry `id` of a version.
 fn read_entry(repository: &Repository, id: ObjectId) -> Result<Entry> {
     let tree = repository.tree(id)?;
-    let missing = |name: &str| Error::Corrupt {
-        what: format!("the version entry {} has no `{name}`", id.short()),
-        hint: "pointsman verify".to_owned(),
-    };
-    let find = |name: &str| tree.get(name).map(|entry| entry.id).ok_or_else(|| missing(name));
+    let find = |name: &str| tree.get(name).map(|entry| entry.id).ok_or_else(|| missing(id, name));
     Ok(Entry {
         id,
         record: document(repository, "version.json", find("version.json")?)?,

@@ -19,6 +19,7 @@ pub mod locks;
 mod objects;
 mod refs;
 mod tree_edit;
+mod work_tree;
 mod world;
 
 use std::cell::RefCell;
@@ -32,11 +33,13 @@ pub use draft::Draft;
 pub use error::{Error, Result, age_text};
 pub use git_program::Git;
 pub use history::Recorded;
-pub use ledger::{Entry, Ledger, LedgerEdit, NewEntry};
+pub use ledger::{AgentFolder, Entry, Ledger, LedgerEdit, NewEntry};
 pub use locate::{Located, Misplaced, manifest_on_disk};
+pub use locks::LockFile;
 pub use objects::{Commit, EntryMode, TagObject, Tree, TreeEntry};
 pub use refs::RefUpdate;
 pub use tree_edit::{TreeEdit, TreeEdits};
+pub use work_tree::{Touched, WorkTreeChanges};
 pub use world::{Change, RefPlace, SEEN_LEDGER, Scope, World};
 
 use error::Doing as _;

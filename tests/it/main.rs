@@ -1,4 +1,6 @@
 //! Stories: the program as people use it, on real repositories, with real git.
 
+mod corpus;
 mod env;
+mod layers;
 mod release;

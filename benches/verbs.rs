@@ -63,7 +63,8 @@ impl Shop {
                 if round == 1 {
                     let persona = format!("You are agent {index}.\n{}", "You are kind and brief.\n".repeat(40));
                     std::fs::write(folder.join("persona.md"), persona).expect("files can be written");
-                    let article = format!("---\ntitle: Hours of {index}\nquestions: [When are you open?]\n---\nNine to five.\n");
+                    let article =
+                        format!("---\ntitle: Hours of {index}\nquestions: [When are you open?]\n---\nNine to five.\n");
                     std::fs::write(folder.join("knowledge/hours.md"), article).expect("files can be written");
                 }
             }
@@ -91,7 +92,8 @@ impl Shop {
             )
             .expect("writing to a string cannot fail");
         }
-        let mut child = git(self.path()).args(["fast-import", "--quiet"]).stdin(Stdio::piped()).spawn().expect("git starts");
+        let mut child =
+            git(self.path()).args(["fast-import", "--quiet"]).stdin(Stdio::piped()).spawn().expect("git starts");
         child.stdin.take().expect("stdin is piped").write_all(input.as_bytes()).expect("git reads");
         assert!(child.wait().expect("git ends").success());
     }
@@ -129,7 +131,8 @@ impl Shop {
         run(&mut durable(&["commit", "-qm", "Publish"]));
         run(&mut durable(&["tag", "-a", &format!("plain/{id}-{}", self.edits), "-m", "note"]));
         for branch in ["refs/heads/plain/ledger", "refs/heads/plain/sandbox"] {
-            let output = durable(&["commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "move"]).output().expect("git starts");
+            let output =
+                durable(&["commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "move"]).output().expect("git starts");
             let commit = String::from_utf8_lossy(&output.stdout).trim().to_owned();
             run(&mut durable(&["update-ref", branch, &commit]));
         }
@@ -161,7 +164,8 @@ fn publish() {
             let (id, folder) = shop.edit();
             ours.push(timed(&mut shop.pointsman(&["publish", &id, "--note", "bench"])));
             promote.push(timed(&mut shop.pointsman(&["promote", &id, "--to", "pre-release"])));
-            std::fs::write(folder.join("persona.md"), format!("Persona {}\n", shop.edits)).expect("files can be written");
+            std::fs::write(folder.join("persona.md"), format!("Persona {}\n", shop.edits))
+                .expect("files can be written");
             run(&mut shop.pointsman(&["publish", &id, "--note", "bench"]));
             run(&mut shop.pointsman(&["promote", &id, "--to", "pre-release"]));
             rollback.push(timed(&mut shop.pointsman(&["rollback", &id, "--env", "pre-release"])));
@@ -231,7 +235,14 @@ fn gto() {
     for index in 0..100 {
         for version in 1..=5 {
             run(git(dir.path()).args(["tag", "-a", &format!("agent{index}@v0.0.{version}"), "-m", "x"]));
-            run(git(dir.path()).args(["tag", "-a", &format!("agent{index}#live#{version}"), "-m", "x", &format!("agent{index}@v0.0.{version}^{{}}")]));
+            run(git(dir.path()).args([
+                "tag",
+                "-a",
+                &format!("agent{index}#live#{version}"),
+                "-m",
+                "x",
+                &format!("agent{index}@v0.0.{version}^{{}}"),
+            ]));
         }
     }
     run(git(dir.path()).args(["pack-refs", "--all"]));

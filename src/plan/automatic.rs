@@ -61,8 +61,7 @@ impl Working<'_> {
         let wanted = match policy.pins.get(agent) {
             Some(pin) => Wanted { cause: Cause::Pin, version: *pin, known: sight.versions.get(agent, *pin) },
             None if policy.deploy_latest => {
-                let (version, known) =
-                    sight.versions.newest(agent, |version| !self.was_rolled_back(agent, version))?;
+                let (version, known) = sight.versions.newest(agent, |version| !self.was_rolled_back(agent, version))?;
                 // Somebody who goes back to a version that was itself rolled back from means it: `latest` steps back
                 // only from a version that is revoked.
                 let usable = |current| sight.versions.get(agent, current).is_some_and(|known| !known.revoked);

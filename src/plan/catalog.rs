@@ -59,9 +59,8 @@ impl<'a> Catalog<'a> {
         wanted: impl Fn(VersionNumber) -> bool,
     ) -> Option<(VersionNumber, KnownVersion)> {
         // A tag that was pushed late may have a lower number than what is known, so both are asked.
-        let usable = |number: &VersionNumber| {
-            wanted(*number) && self.get(agent, *number).is_some_and(|known| !known.revoked)
-        };
+        let usable =
+            |number: &VersionNumber| wanted(*number) && self.get(agent, *number).is_some_and(|known| !known.revoked);
         let known = self.agents.get(agent).and_then(|state| state.versions.keys().rev().copied().find(usable));
         let fresh = self.fresh.get(agent).and_then(|fresh| fresh.keys().rev().copied().find(usable));
         let number = known.max(fresh)?;

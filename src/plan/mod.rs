@@ -28,7 +28,7 @@ pub use observed::{
     Accepted, AstrayTag, Candidate, EnvironmentTip, KnownVersion, Observed, ObservedAgent, ObservedEnvironment,
     Proposal, ProposedChange, Served, Verdict,
 };
-pub use request::{Answer, Intent, Refusal, Request};
+pub use request::{Answer, Intent, Refusal, Request, UnmetGate};
 pub use step::{EnvironmentCommit, Plan, PlannedMove, Step, Wait};
 
 /// Questions to history.
@@ -105,10 +105,7 @@ pub fn plan<H: History>(
 }
 
 /// The environment at `index`, and the one that it takes from, which the policy lets stand only before it.
-fn at<'e, 'a>(
-    environments: &'e mut [Working<'a>],
-    index: usize,
-) -> (&'e mut Working<'a>, Option<&'e Working<'a>>) {
+fn at<'e, 'a>(environments: &'e mut [Working<'a>], index: usize) -> (&'e mut Working<'a>, Option<&'e Working<'a>>) {
     let (before, rest) = environments.split_at_mut(index);
     let environment = &mut rest[0];
     let from = taken_from(before, environment.policy);

@@ -3,8 +3,8 @@
 use super::environment::Working;
 use super::gates::{joined, unmet};
 use super::{EnvironmentTip, History, Plan, PlannedMove, Proposal, ProposedChange, Served, Sight, Step, Unmet};
-use crate::domain::ledger::Hold;
 use crate::domain::ObjectId;
+use crate::domain::ledger::Hold;
 use crate::domain::record::{Action, Cause};
 
 impl Working<'_> {

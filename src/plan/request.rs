@@ -133,8 +133,19 @@ pub struct Refusal {
     pub message: String,
     /// What to type.
     pub hint: Option<String>,
-    /// The gates that are not met, per agent.
-    pub unmet: Vec<(AgentId, Unmet)>,
+    /// The gates that are not met.
+    pub unmet: Vec<UnmetGate>,
+}
+
+/// A gate that keeps a version out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnmetGate {
+    /// Whose version.
+    pub agent: AgentId,
+    /// Which.
+    pub version: VersionNumber,
+    /// What is missing.
+    pub gate: Unmet,
 }
 
 impl Refusal {

@@ -143,12 +143,8 @@ impl Plan {
             Step::Commit(commit) if commit.action == Action::Deploy => Some(commit),
             _ => None,
         });
-        let of_version = |made: &PlannedMove| {
-            made.agent == version.agent && made.to == Some(version.number) && made.from != made.to
-        };
-        commits
-            .filter(|commit| commit.moves.iter().any(of_version))
-            .map(|commit| commit.environment.clone())
-            .collect()
+        let of_version =
+            |made: &PlannedMove| made.agent == version.agent && made.to == Some(version.number) && made.from != made.to;
+        commits.filter(|commit| commit.moves.iter().any(of_version)).map(|commit| commit.environment.clone()).collect()
     }
 }

@@ -10,7 +10,9 @@ use crate::domain::ledger::{AcceptedHead, KeyRecord, PublishAnswer, to_document}
 use crate::domain::record::{Action, Move, Record};
 use crate::domain::{DeploymentId, Digest, EnvironmentName, ObjectId};
 use crate::plan::{EnvironmentCommit, Plan, Step};
-use crate::store::{Change, EntryMode, LedgerEdit, RefPlace, Repository, Result, TreeEdits, hold_path, root_commit};
+use crate::store::{
+    Change, EntryMode, LedgerEdit, RefPlace, Repository, Result, TreeEdits, crash_point, hold_path, root_commit,
+};
 
 /// A branch while its commits are staged.
 struct Growing {
@@ -80,8 +82,7 @@ impl Applying<'_, '_> {
                 self.edit.accept(tag, accepted.entry, accepted.record.commit);
                 if let Some((name, request)) = accepted.key {
                     // Any controller finishes the answer of a publish from the tag alone.
-                    let answer =
-                        PublishAnswer { version: tag.number, created: true, deployed: self.plan.deploys(tag) };
+                    let answer = PublishAnswer { version: tag.number, created: true, deployed: self.plan.deploys(tag) };
                     let answer = serde_json::to_value(answer).expect("an answer is plain JSON");
                     self.remember(&name, KeyRecord { request, time: accepted.record.time, answer })?;
                 }
@@ -239,12 +240,5 @@ impl Applying<'_, '_> {
         crash_point("objects written");
         self.view.world.commit(repository, &self.changes)?;
         Ok(heads)
-    }
-}
-
-/// Stops the process here if the environment says so: how the tests enumerate crash points.
-pub fn crash_point(name: &str) {
-    if cfg!(debug_assertions) && std::env::var("POINTSMAN_CRASH_AT").is_ok_and(|at| at == name) {
-        std::process::abort();
     }
 }

@@ -13,7 +13,7 @@ use crate::domain::{DeploymentId, Digest, Identity, ObjectId, VersionTag};
 use crate::plan::{Answer, Plan, Request};
 use crate::store::{Repository, Scope};
 
-pub use apply::crash_point;
+pub use crate::store::crash_point;
 pub use judge::{Judged, judge};
 pub use observe::{Memory, View, look};
 pub use pass::{Decided, dry_run, run};

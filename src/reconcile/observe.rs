@@ -14,7 +14,8 @@ use crate::plan::{
 };
 use crate::policy::{Policy, PublishOn};
 use crate::store::{
-    AgentContent, EnvironmentTree, Ledger, Located, RefPlace, Repository, Result, SEEN_LEDGER, Scope, Tip, World, root_commit,
+    AgentContent, EnvironmentTree, Ledger, Located, RefPlace, Repository, Result, SEEN_LEDGER, Scope, Tip, World,
+    root_commit,
 };
 
 /// What a daemon keeps between passes: facts about immutable objects, found again by their ids.

@@ -23,12 +23,7 @@ pub enum Decided {
 }
 
 /// Runs one pass. `answer` turns what the request came to into what an idempotency key remembers.
-pub fn run(
-    context: &Context<'_>,
-    order: &Order,
-    memory: &mut Memory,
-    answer: &Remember<'_>,
-) -> Result<Decided> {
+pub fn run(context: &Context<'_>, order: &Order, memory: &mut Memory, answer: &Remember<'_>) -> Result<Decided> {
     let started = Instant::now();
     let mut wait = Duration::from_millis(2);
     loop {

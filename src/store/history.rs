@@ -219,7 +219,10 @@ impl Repository {
         // A repository that never had the file has no trouble; one that only ever had broken ones does. While one is
         // there nothing enters: the defaults would ignore gates that its author asked for.
         if let (Some(reason), Some(trouble)) = (broken_now, &trouble) {
-            return Ok((Policy::closed(&reason), Some(format!("{trouble}; nothing enters an environment until it is mended"))));
+            return Ok((
+                Policy::closed(&reason),
+                Some(format!("{trouble}; nothing enters an environment until it is mended")),
+            ));
         }
         let broken = last_blob.is_some();
         Ok((

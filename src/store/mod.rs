@@ -8,6 +8,7 @@
 
 mod branches;
 mod content;
+mod crash;
 mod discard;
 mod draft;
 mod error;
@@ -28,6 +29,7 @@ use std::sync::Once;
 
 pub use branches::{EnvironmentTree, Tip, controller, environment_root, hold_path, root_commit};
 pub use content::AgentContent;
+pub use crash::crash_point;
 pub use discard::{DISCARDED, KEPT_DAYS};
 pub use draft::Draft;
 pub use error::{Error, Result, age_text};

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::git_program::NETWORK_LIMIT;
 use super::refs::RefUpdate;
-use super::{Error, Git, Repository, Result};
+use super::{Error, Git, Repository, Result, crash_point};
 use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionTag};
 
 /// The remote that decides.
@@ -242,7 +242,9 @@ impl World {
     pub fn commit(&self, repository: &Repository, changes: &[Change]) -> Result<()> {
         if self.remote {
             self.push(repository, changes)?;
+            crash_point("pushed");
             self.track(repository, changes)?;
+            crash_point("tracking refs set");
             return self.follow(repository);
         }
         let order = |change: &Change| match change.place {
@@ -264,6 +266,7 @@ impl World {
                     _ => return Err(error),
                 }
             }
+            crash_point(&format!("{name} moved"));
         }
         self.remember(repository)
     }

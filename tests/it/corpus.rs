@@ -117,7 +117,8 @@ fn write_tree(repo: &Repo<'_>, commit: &str) {
     let _ = std::fs::remove_file(&index);
     let mut command = isolated("git", &repo.world.home());
     command.env("GIT_INDEX_FILE", &index).arg("-C").arg(&repo.dir);
-    let status = command.arg(format!("--work-tree={}", bot.display())).args(["checkout", "-qf", commit, "--", "."]).status();
+    let status =
+        command.arg(format!("--work-tree={}", bot.display())).args(["checkout", "-qf", commit, "--", "."]).status();
     assert!(status.unwrap().success());
 }
 

@@ -57,7 +57,8 @@ fn imports_only_point_down() {
         }
         let text = std::fs::read_to_string(&file).unwrap();
         for import in imports(&text) {
-            let fine = import == module || allowed.get(module.as_str()).is_some_and(|list| list.contains(&import.as_str()));
+            let fine =
+                import == module || allowed.get(module.as_str()).is_some_and(|list| list.contains(&import.as_str()));
             // `domain` has no row: it imports nothing of ours.
             if !fine {
                 faults.push(format!("{} imports crate::{import}", place.display()));
@@ -96,7 +97,8 @@ fn every_story_is_part_of_the_binary() {
 fn the_map_in_the_document_is_the_one_held_here() {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md")).unwrap();
     for (module, list) in MAY_IMPORT {
-        let row = format!("| `{module}` | {} |", list.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" "));
+        let row =
+            format!("| `{module}` | {} |", list.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" "));
         assert!(text.contains(&row), "ARCHITECTURE.md lacks the row: {row}");
     }
 }

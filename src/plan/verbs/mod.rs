@@ -9,7 +9,7 @@ mod rollback;
 use std::collections::BTreeMap;
 
 use super::environment::Working;
-use super::{Answer, EnvironmentCommit, History, Intent, Planning, PlannedMove, Refusal, Request, Verdict};
+use super::{Answer, EnvironmentCommit, History, Intent, PlannedMove, Planning, Refusal, Request, Verdict};
 use crate::domain::ledger::Hold;
 use crate::domain::nearest::nearest;
 use crate::domain::record::plain_text;

@@ -8,7 +8,7 @@ use crate::domain::record::Action;
 use crate::domain::{AgentId, EnvironmentName, VersionNumber};
 use crate::plan::environment::Working;
 use crate::plan::gates::unmet;
-use crate::plan::{Answer, EnvironmentCommit, History, PlannedMove, Refusal, Unmet, taken_from};
+use crate::plan::{Answer, EnvironmentCommit, History, PlannedMove, Refusal, Unmet, UnmetGate, taken_from};
 use crate::policy::Environment;
 
 impl<H: History> Verb<'_, '_, H> {
@@ -35,7 +35,7 @@ impl<H: History> Verb<'_, '_, H> {
                 return Ok(Err(self.unknown_version(agent, version)));
             };
             let there = target.version(agent) == Some(version);
-            let mut miss = |gate| missing.push((agent.clone(), gate));
+            let mut miss = |gate| missing.push(UnmetGate { agent: agent.clone(), version, gate });
             // Against a pin even what is there is no promotion: it would end a hold, and then the pin moves in.
             let held = target.holds.contains_key(agent);
             if let Some(pin) = policy.pins.get(agent).filter(|pin| **pin != version && (held || !there)) {
@@ -63,12 +63,7 @@ impl<H: History> Verb<'_, '_, H> {
         Ok(Ok(self.promoted(index, moves, holds)))
     }
 
-    fn promoted(
-        &mut self,
-        index: usize,
-        moves: Vec<PlannedMove>,
-        holds: BTreeMap<AgentId, Option<Hold>>,
-    ) -> Answer {
+    fn promoted(&mut self, index: usize, moves: Vec<PlannedMove>, holds: BTreeMap<AgentId, Option<Hold>>) -> Answer {
         let subject = format!("Promote {} to {}", Working::shown(&moves), self.environment(index).name);
         let commit = self.draft(index, Action::Promote, subject);
         self.commit(index, EnvironmentCommit { moves, holds, ..commit })
@@ -90,15 +85,16 @@ impl<H: History> Verb<'_, '_, H> {
     }
 }
 
-fn gate_refusal(environment: &EnvironmentName, unmet: Vec<(AgentId, Unmet)>) -> Refusal {
-    let only_confirm = unmet.iter().all(|(_, gate)| *gate == Unmet::Confirm);
-    let reasons: Vec<_> = unmet.iter().map(|(agent, gate)| format!("{agent}: {gate}")).collect();
+fn gate_refusal(environment: &EnvironmentName, unmet: Vec<UnmetGate>) -> Refusal {
+    let only_confirm = unmet.iter().all(|missing| missing.gate == Unmet::Confirm);
+    let reasons: Vec<_> =
+        unmet.iter().map(|missing| format!("{} {}: {}", missing.agent, missing.version, missing.gate)).collect();
     let message = if only_confirm {
         format!("`{environment}` asks for confirmation")
     } else {
         format!("`{environment}` may not be entered: {}", reasons.join("; "))
     };
-    let hint = unmet.iter().find_map(|(agent, gate)| match gate {
+    let hint = unmet.iter().find_map(|UnmetGate { agent, gate, .. }| match gate {
         Unmet::Pinned { pin } => {
             Some(format!("change the pin of {agent} in pointsman.toml (it says {}) by pull request", pin.get()))
         }

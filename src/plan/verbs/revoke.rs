@@ -16,7 +16,11 @@ impl<H: History> Verb<'_, '_, H> {
             let mark = marks.versions.entry(VersionNumberKey(*number)).or_default();
             let reason = plain_text(&self.request.reason);
             mark.revoked = Some(Revocation { actor: self.request.actor.to_string(), time: sight.now, reason });
-            self.planning.plan.steps.push(Step::Mark { agent: agent.clone(), marks, line: format!("Revoke {version}") });
+            self.planning.plan.steps.push(Step::Mark {
+                agent: agent.clone(),
+                marks,
+                line: format!("Revoke {version}"),
+            });
             // What follows in this plan must not move there any more.
             sight.versions.revoke(version);
         }

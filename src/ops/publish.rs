@@ -79,7 +79,9 @@ pub fn publish(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Re
     let context = workspace.context();
     let mut memory = workspace.memory();
     let mut pass = |order: &Order| match run(&context, order, &mut memory, &|answer, _| kept_answer(answer))? {
-        Decided::Replayed(answer) => replay(workspace, agent, idempotency::kept(answer)?).map(Passed::Replayed),
+        Decided::Replayed(answer) => {
+            replay(workspace, agent, idempotency::kept(answer)?).map(|answer| Passed::Replayed(Box::new(answer)))
+        }
         Decided::KeyReused => Err(idempotency::reused()),
         Decided::Done(outcome) => Ok(Passed::Done(outcome)),
     };
@@ -87,12 +89,12 @@ pub fn publish(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Re
     let look = Order { key: key.clone(), ..Order::look_at(scope.clone()) };
     let looked = if key.is_some() { Some(pass(&look)?) } else { None };
     if let Some(Passed::Replayed(published)) = looked {
-        return Ok(published);
+        return Ok(*published);
     }
     let candidate = candidate(workspace, agent, call)?;
     // What the decision rests on is read once before anything of the user's moves.
     let policy = match looked.map_or_else(|| pass(&look), Ok)? {
-        Passed::Replayed(published) => return Ok(published),
+        Passed::Replayed(published) => return Ok(*published),
         Passed::Done(outcome) => outcome.policy_note,
     };
     let world = workspace.world()?;
@@ -112,7 +114,7 @@ pub fn publish(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Re
             if key.is_some() {
                 let order = Order { request: Some(request(Some(number))), key, ..Order::look_at(scope) };
                 if let Passed::Replayed(published) = pass(&order)? {
-                    return Ok(published);
+                    return Ok(*published);
                 }
             }
             let version = VersionView::read(workspace, &ledger, agent, number)?;
@@ -135,7 +137,7 @@ pub fn publish(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Re
     let publish = Some(NewVersion { agent: agent.clone(), commit, tagger: who.clone(), message });
     let order = Order { scope, request: Some(request(None)), publish, key };
     let outcome = match pass(&order)? {
-        Passed::Replayed(published) => return Ok(published),
+        Passed::Replayed(published) => return Ok(*published),
         Passed::Done(outcome) => outcome,
     };
     match &outcome.plan.answer {
@@ -156,7 +158,7 @@ pub fn publish(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Re
 /// One pass of a publish.
 enum Passed {
     Done(Box<Outcome>),
-    Replayed(Published),
+    Replayed(Box<Published>),
 }
 
 /// What a key keeps where nothing is made; where a version is made, its tag says what is kept.
@@ -192,6 +194,12 @@ fn candidate(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Resu
     let base = side.commit.ok_or_else(|| {
         Problem::refused("unborn_branch", "the branch has no commit yet").hint("git commit --allow-empty -m Begin")
     })?;
+    if side.draft.is_some() {
+        // An agent that is the whole repository commits pointsman.toml with itself.
+        let whole = side.located.folder.is_empty();
+        let listed_in = if whole { side.content.source } else { repository.commit(base)?.tree };
+        same_listing(workspace, listed_in, &side.located)?;
+    }
     Ok(Candidate { content: side.content, located: side.located, findings, base, draft: side.draft })
 }
 
@@ -222,7 +230,6 @@ fn commit_draft(
     let Some(draft) = &candidate.draft else { return Ok(candidate.base) };
     let head = repository.commit(candidate.base)?;
     let located = &candidate.located;
-    same_listing(workspace, &head.tree, located)?;
     if repository.content(head.tree, located)? == Some(candidate.content) {
         return Ok(head.id);
     }
@@ -254,9 +261,9 @@ fn commit_draft(
 }
 
 /// The commit to be tagged must say the same about the agent as the draft did, for it is what every controller reads.
-fn same_listing(workspace: &Workspace, tree: &ObjectId, located: &Located) -> Result<(), Problem> {
+fn same_listing(workspace: &Workspace, tree: ObjectId, located: &Located) -> Result<(), Problem> {
     let repository = &workspace.repository;
-    let text = match repository.blob_at(*tree, crate::policy::FILE)? {
+    let text = match repository.blob_at(tree, crate::policy::FILE)? {
         Some(blob) => String::from_utf8_lossy(&repository.blob(blob)?).into_owned(),
         None => String::new(),
     };

@@ -62,7 +62,7 @@ pub enum Step {
         /// Which.
         tag: VersionTag,
         /// Its entry.
-        accepted: Accepted,
+        accepted: Box<Accepted>,
     },
     /// Remember why a tag was refused.
     Reject {

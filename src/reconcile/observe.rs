@@ -51,8 +51,9 @@ pub struct View<'r> {
     pub observed: Observed,
 }
 
-/// Looks at the world for `order`.
-pub fn look<'r>(context: &Context<'r>, order: &Order, memory: &mut Memory) -> Result<View<'r>> {
+/// Looks at the world for `order`. Before anything is decided, a remote that has neither ledger nor environments is
+/// given this clone's; where nothing may be written (`dry`), this clone's are looked at in place of the remote's.
+pub fn look<'r>(context: &Context<'r>, order: &Order, memory: &mut Memory, dry: bool) -> Result<View<'r>> {
     let repository = context.repository;
     let mut world = World::of(repository, context.local);
     world.refresh(repository, &order.scope)?;
@@ -64,6 +65,10 @@ pub fn look<'r>(context: &Context<'r>, order: &Order, memory: &mut Memory) -> Re
     if policy.branch_prefix != world.branch_prefix {
         world.branch_prefix.clone_from(&policy.branch_prefix);
         world.refresh(repository, &order.scope)?;
+    }
+    if dry && world.would_seed(repository)? {
+        let here = Context { local: true, committer: context.committer.clone(), ..*context };
+        return look(&here, order, memory, dry);
     }
     if world.seed_remote(repository)? {
         tracing::info!("gave the remote the ledger and environments of this clone");

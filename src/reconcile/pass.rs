@@ -27,7 +27,7 @@ pub fn run(context: &Context<'_>, order: &Order, memory: &mut Memory, answer: &R
     let started = Instant::now();
     let mut wait = Duration::from_millis(2);
     loop {
-        let view = look(context, order, memory)?;
+        let view = look(context, order, memory, false)?;
         if let Some(decided) = remembered(&view, order.key.as_ref(), context.now)? {
             return Ok(decided);
         }
@@ -62,7 +62,7 @@ fn accepts_key(plan: &Plan, key: Option<&Key>) -> bool {
 
 /// The plan of a pass, without carrying it out.
 pub fn dry_run(context: &Context<'_>, order: &Order, memory: &mut Memory) -> Result<(Plan, Observed, Option<String>)> {
-    let view = look(context, order, memory)?;
+    let view = look(context, order, memory, true)?;
     let plan = decide(context, &view, order)?;
     context.repository.drop_staged();
     Ok((plan, view.observed, view.policy_note))

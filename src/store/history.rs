@@ -209,10 +209,12 @@ impl Repository {
                 }
                 Err(error) => {
                     let line = error.place.as_ref().map(|place| format!(" (line {})", place.line)).unwrap_or_default();
+                    let hint = error.hint.as_ref().map(|hint| format!(", {hint}")).unwrap_or_default();
                     if trouble.is_none() {
-                        broken_now = Some(format!("{error}{line}"));
+                        broken_now = Some(format!("{error}{line}{hint}"));
                     }
-                    trouble.get_or_insert(format!("pointsman.toml on the default branch is broken: {error}{line}"));
+                    trouble
+                        .get_or_insert(format!("pointsman.toml on the default branch is broken: {error}{line}{hint}"));
                 }
             }
         }

@@ -418,9 +418,15 @@ impl World {
         }
     }
 
+    /// Whether [`World::seed_remote`] would push something.
+    pub fn would_seed(&self, repository: &Repository) -> Result<bool> {
+        let lacks = self.remote && self.read(repository, &RefPlace::Ledger)?.is_none();
+        Ok(lacks && repository.read_ref(&format!("refs/heads/{LEDGER}"))?.is_some())
+    }
+
     /// Local branches of ours that a remote without any is given. Returns whether something was pushed.
     pub fn seed_remote(&self, repository: &Repository) -> Result<bool> {
-        if !self.remote || self.read(repository, &RefPlace::Ledger)?.is_some() {
+        if !self.would_seed(repository)? {
             return Ok(false);
         }
         let Some(ledger) = repository.read_ref(&format!("refs/heads/{LEDGER}"))? else { return Ok(false) };

@@ -2,5 +2,7 @@
 
 mod corpus;
 mod env;
+mod idempotency;
 mod layers;
+mod policy;
 mod release;

@@ -359,7 +359,7 @@ fn candidate(tag: &VersionTag) -> Candidate {
         label: None,
         description: None,
     };
-    let verdict = Verdict::Accept(Accepted { entry: id, record, key: None });
+    let verdict = Verdict::Accept(Box::new(Accepted { entry: id, record, key: None }));
     Candidate { tag: tag.clone(), object: id, create: false, verdict }
 }
 

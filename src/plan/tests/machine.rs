@@ -33,20 +33,25 @@ enum Ask {
 }
 
 fn version() -> impl Strategy<Value = u32> + Clone {
-    1..7_u32
+    1..6_u32
+}
+
+/// Mostly one agent, so that what happens to it has a history.
+fn some_agent() -> impl Strategy<Value = usize> + Clone {
+    prop_oneof![1 => Just(0), 4 => Just(1)]
 }
 
 fn ask() -> impl Strategy<Value = Ask> {
     let some = proptest::option::of(version());
-    let (e, a) = (0..ENVIRONMENTS.len(), 0..AGENTS.len());
+    let (e, a) = (0..ENVIRONMENTS.len(), some_agent());
     prop_oneof![
         4 => (e.clone(), proptest::collection::vec((a.clone(), some.clone()), 1..3), any::<bool>())
             .prop_map(|(environment, agents, confirm)| Ask::Promote { environment, agents, confirm }),
-        3 => (e.clone(), a.clone(), some.clone())
+        4 => (e.clone(), a.clone(), proptest::option::weighted(0.3, version()))
             .prop_map(|(environment, agent, to)| Ask::Rollback { environment, agent, to }),
         1 => (e.clone(), 0..4_usize).prop_map(|(environment, newest_but)| Ask::Undo { environment, newest_but }),
         1 => (e.clone(), a.clone()).prop_map(|(environment, agent)| Ask::Hold { environment, agent }),
-        2 => (e.clone(), a.clone()).prop_map(|(environment, agent)| Ask::Release { environment, agent }),
+        4 => (e.clone(), a.clone()).prop_map(|(environment, agent)| Ask::Release { environment, agent }),
         1 => (e.clone(), a.clone()).prop_map(|(environment, agent)| Ask::Retire { environment, agent }),
         1 => (a.clone(), version()).prop_map(|(agent, version)| Ask::Revoke { agent, version }),
     ]
@@ -54,12 +59,12 @@ fn ask() -> impl Strategy<Value = Ask> {
 
 fn event() -> impl Strategy<Value = Event> {
     let some = proptest::option::of(version());
-    let (e, a) = (0..ENVIRONMENTS.len(), 0..AGENTS.len());
+    let (e, a) = (0..ENVIRONMENTS.len(), some_agent());
     prop_oneof![
         5 => (a.clone(), proptest::bool::weighted(0.1))
             .prop_map(|(agent, revoked_at_once)| Event::Push { agent, revoked_at_once }),
         2 => (a.clone(), version()).prop_map(|(agent, version)| Event::Merge { agent, version }),
-        2 => (1..40_i64).prop_map(|minutes| Event::Wait { minutes }),
+        2 => (1..15_i64).prop_map(|minutes| Event::Wait { minutes }),
         10 => ask().prop_map(Event::Ask),
         2 => (e.clone(), a.clone(), some.clone())
             .prop_map(|(environment, agent, version)| Event::Pin { environment, agent, version }),
@@ -286,6 +291,13 @@ proptest! {
                 prop_assert_eq!(&plan.steps, &world.plan(None).steps, "a request that came to nothing has steps");
             }
             world = world.check_steps(&plan);
+            if let Some(Answer::Moved { environment, action, moves }) = &plan.answer
+                && !matches!(action, Action::Hold | Action::ReleaseHold)
+            {
+                let serves = &world.lines[environment].serves;
+                let stands = moves.iter().all(|made| serves.get(&made.agent).copied() == made.to);
+                prop_assert!(stands, "what was asked for is undone in the same pass: {:?}", plan);
+            }
             let again = world.plan(None);
             prop_assert_eq!(&again.steps, &[], "the plan is no fixpoint after {:?}", plan);
             world.check_waits(&again);

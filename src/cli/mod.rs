@@ -1,6 +1,8 @@
 //! The command line: global options, one file per verb, and the way an error leaves the program.
 
+mod check;
 mod compare;
+mod diff;
 mod history;
 mod hold;
 mod options;
@@ -13,14 +15,17 @@ mod revoke;
 mod rollback;
 mod session;
 mod status;
+mod verify;
 mod versions;
 mod views;
+mod watch;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::ops::Problem;
+use crate::present::escape::escape;
 pub use session::Session;
 
 /// GitOps for AI voice and chat agents: tags are versions, branches are environments
@@ -39,6 +44,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Status(status::Args),
+    Check(check::Args),
+    Diff(diff::Args),
     Publish(publish::Args),
     Versions(versions::Args),
     Promote(promote::Args),
@@ -51,16 +58,22 @@ enum Command {
     History(history::Args),
     Compare(compare::Args),
     Reconcile(reconcile::Args),
+    Verify(verify::Args),
 }
 
 /// Parses the process's arguments, runs the verb and returns the exit code: 0 done, 1 refused or found errors, 2
 /// usage, 3 waited too long.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
     cli.global.start_logging();
     let session = Session::new(cli.global);
     let result = match &cli.command {
         Command::Status(args) => status::run(args, &session),
+        Command::Check(args) => check::run(args, &session),
+        Command::Diff(args) => diff::run(args, &session),
         Command::Publish(args) => publish::run(args, &session),
         Command::Versions(args) => versions::run(args, &session),
         Command::Promote(args) => promote::run(args, &session),
@@ -73,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::History(args) => history::run(args, &session),
         Command::Compare(args) => compare::run(args, &session),
         Command::Reconcile(args) => reconcile::run(args, &session),
+        Command::Verify(args) => verify::run(args, &session),
     };
     match result {
         Ok(code) => code,
@@ -81,6 +95,18 @@ pub fn main() -> ExitCode {
             ExitCode::from(problem.exit_code())
         }
     }
+}
+
+/// Help and version go out as they are; what is wrong with the arguments quotes them, so it is escaped.
+fn misused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    for line in error.render().to_string().lines() {
+        eprintln!("{}", escape(line));
+    }
+    ExitCode::from(2)
 }
 
 /// What a verb returns.

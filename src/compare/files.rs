@@ -8,6 +8,7 @@ use super::Side;
 use super::lines::{Hunk, hunks};
 use super::readable::{is_unreadable, readable};
 use super::words::Part;
+use crate::compile::document;
 use crate::compile::{Content, FileMode, SourceFile};
 use crate::domain::Digest;
 
@@ -29,6 +30,7 @@ pub enum FileChangeKind {
 
 /// One file that differs.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct FileChange {
     /// Where it is, or was if it is gone.
     pub path: String,
@@ -43,6 +45,9 @@ pub struct FileChange {
     /// Git's mode after, if there is a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after_mode: Option<&'static str>,
+    /// Whether the bytes differ but parse to the same. Only a label: a version is its bytes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub same_meaning: bool,
     /// How the content differs; absent where it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<ContentChange>,
@@ -80,6 +85,7 @@ pub struct Blob {
 
 /// A part of a file that differs.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Section {
     /// Which part, or which form of it.
     pub form: Form,
@@ -140,6 +146,7 @@ pub(super) fn files(before: &Side, after: &Side) -> Vec<FileChange> {
             before_path: from.map(str::to_owned),
             before_mode: old.map(|file| mode(file.mode)),
             after_mode: new.map(|file| mode(file.mode)),
+            same_meaning: kind == FileChangeKind::Changed && same_meaning(path, old, new),
             content: (!same).then(|| content(path, (before, old), (after, new))),
         });
     }
@@ -197,6 +204,16 @@ fn content(path: &str, before: (&Side, Option<&SourceFile>), after: (&Side, Opti
         return ContentChange::Text { sections: vec![section] };
     }
     ContentChange::Text { sections: vec![section(Form::Lines, hunks(old, new))] }
+}
+
+/// Whether two texts of a structured file parse to the same.
+fn same_meaning(path: &str, before: Option<&SourceFile>, after: Option<&SourceFile>) -> bool {
+    let parsed = |file: Option<&SourceFile>| {
+        let text = file?.text().filter(|text| text.len() <= READABLE_UP_TO)?;
+        let document = document::parse(document::Format::of_path(path)?, text).ok()?;
+        Some(document.roots.iter().map(document::Node::to_json).collect::<Vec<_>>())
+    };
+    parsed(before).is_some_and(|before| Some(before) == parsed(after))
 }
 
 fn blob(file: &SourceFile) -> Blob {

@@ -17,6 +17,7 @@ pub struct Line {
 
 /// Lines that differ and a few around them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Hunk {
     /// The first line before, from 1; the line above where nothing was there.
     pub before_start: usize,

@@ -5,6 +5,7 @@
 //! pure: the same two sides give the same answer anywhere.
 
 pub mod align;
+mod cover;
 pub mod environments;
 pub mod fields;
 pub mod files;
@@ -41,6 +42,7 @@ pub struct Side {
 
 /// What differs between two sides.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Comparison {
     /// What the side before is called.
     pub before: String,
@@ -60,14 +62,15 @@ pub struct Comparison {
     pub files: Vec<FileChange>,
 }
 
-/// Compares two sides.
+/// Compares two sides. Secrets in their files are covered, so that none leaves through a comparison.
 pub fn compare(before: &Side, after: &Side) -> Comparison {
+    let (before, after) = &cover::covered(before, after);
     let configs = before.config.as_ref().zip(after.config.as_ref());
     let found = configs.map(|(old, new)| fields::fields(old, new)).unwrap_or_default();
     let files = files::files(before, after);
     // Configs can differ over equal files when one was frozen by another compiler; that is no identity either.
     let identical = files.is_empty() && found.is_empty() && before.config.is_some() == after.config.is_some();
-    Comparison {
+    let mut comparison = Comparison {
         before: before.label.clone(),
         after: after.label.clone(),
         identical,
@@ -76,7 +79,9 @@ pub fn compare(before: &Side, after: &Side) -> Comparison {
         changes: found.changes,
         more_changes: found.more,
         files,
-    }
+    };
+    cover::cover_made_forms(&mut comparison);
+    comparison
 }
 
 #[cfg(test)]

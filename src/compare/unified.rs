@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::Side;
+use super::cover::covered;
 use super::files::{mode, renames, shown_text};
 use super::lines::hunks;
 use super::words::Part;
 use crate::compile::{FileMode, SourceFile};
 
-/// The unified diff of all files of two sides; empty where they are the same.
+/// The unified diff of all files of two sides; empty where they are the same. Secrets are covered.
 pub fn unified(before: &Side, after: &Side) -> String {
+    let (before, after) = &covered(before, after);
     let renamed = renames(&before.files, &after.files);
     let moved_away: BTreeSet<&str> = renamed.values().copied().collect();
     let paths: BTreeSet<&String> = before.files.keys().chain(after.files.keys()).collect();

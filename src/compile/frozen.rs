@@ -22,6 +22,11 @@ impl Frozen {
         &self.bytes
     }
 
+    /// The config as a value.
+    pub fn value(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.bytes).expect("a frozen config is JSON")
+    }
+
     /// The digest of the bytes.
     pub fn digest(&self) -> Digest {
         self.digest

@@ -2,6 +2,8 @@
 //!
 //! An operation takes typed arguments, runs passes and reads, and returns a struct; rendering is its caller's.
 
+pub mod check;
+pub mod diff;
 pub mod idempotency;
 pub mod inspect;
 pub mod moves;
@@ -9,6 +11,7 @@ pub mod problem;
 pub mod publish;
 pub mod side;
 pub mod status;
+pub mod verify;
 pub mod workspace;
 
 pub use problem::{Kind, Problem};

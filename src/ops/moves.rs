@@ -84,7 +84,8 @@ pub fn carry_out(
     let mut memory = workspace.memory();
     if manner.dry_run {
         let (plan, _, policy) = dry_run(&context, &order, &mut memory)?;
-        return moved(&plan, None, &agents).map(|moved| Moved { dry_run: true, policy, ..moved });
+        let moved = moved(&plan, None, &agents).map_err(|problem| explained(workspace, &agents, problem))?;
+        return Ok(Moved { dry_run: true, policy, ..moved });
     }
     let remember = |answer: &Answer, made: Option<&Made>| match view(answer, made) {
         Ok(moved) => serde_json::to_value(moved).expect("an answer is plain JSON"),
@@ -94,10 +95,21 @@ pub fn carry_out(
         Decided::KeyReused => Err(idempotency::reused()),
         Decided::Replayed(answer) => idempotency::kept(answer),
         Decided::Done(outcome) => {
-            let moved = moved(&outcome.plan, outcome.made.as_ref(), &agents)?;
+            let moved = moved(&outcome.plan, outcome.made.as_ref(), &agents)
+                .map_err(|problem| explained(workspace, &agents, problem))?;
             Ok(Moved { policy: outcome.policy_note, ..moved })
         }
     }
+}
+
+/// Says of an agent without versions that it does not exist at all, where that is so. Asked only after a refusal: it
+/// reads every agent's name.
+fn explained(workspace: &Workspace, agents: &BTreeSet<AgentId>, problem: Problem) -> Problem {
+    if problem.code != "no_published_version" {
+        return problem;
+    }
+    let unknown = agents.iter().find_map(|agent| workspace.unknown_agent(agent).ok().flatten());
+    unknown.unwrap_or(problem)
 }
 
 fn moved(plan: &Plan, made: Option<&Made>, agents: &BTreeSet<AgentId>) -> Result<Moved, Problem> {

@@ -3,18 +3,20 @@
 //! The user's branch moves first, then the tag is made (that is the moment), then the ledger follows. Each step can
 //! be the last one before a power cut: what is missing is finished by the next pass, from git alone.
 
+use std::rc::Rc;
+
 use serde::Serialize;
 
 use super::inspect::VersionView;
 use super::{Problem, Workspace, idempotency};
-use crate::compile::{Compilation, Finding, compile};
+use crate::compile::{Compilation, Finding};
 use crate::domain::ledger::PublishAnswer;
 use crate::domain::record::{Cause, one_line, plain_text};
 use crate::domain::{AgentId, EnvironmentName, Identity, ObjectId, VersionNumber};
 use crate::plan::{Answer, Intent, Request, Wait};
 use crate::policy::Policy;
-use crate::reconcile::{Decided, NewVersion, Order, Outcome, crash_point, run};
-use crate::store::{AgentContent, Draft, EntryMode, Ledger, Located, RefPlace, Scope, TreeEdits};
+use crate::reconcile::{Decided, NewVersion, Order, Outcome, run};
+use crate::store::{AgentContent, Draft, EntryMode, Ledger, Located, RefPlace, Scope, TreeEdits, crash_point};
 
 /// What to publish, and what to say about it.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -68,7 +70,7 @@ struct Candidate {
     findings: Vec<Finding>,
     /// The commit before: HEAD, or the tip that is tagged.
     base: ObjectId,
-    draft: Option<Draft>,
+    draft: Option<Rc<Draft>>,
 }
 
 /// Publishes `agent`.
@@ -181,13 +183,8 @@ fn replay(workspace: &Workspace, agent: &AgentId, answer: PublishAnswer) -> Resu
 
 /// Compiles what would be published; findings that are errors refuse it before anything is written.
 fn candidate(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Result<Candidate, Problem> {
-    let repository = &workspace.repository;
     let side = super::side::draft(workspace, agent, call.draft.as_deref())?;
-    let mut source = repository.source(&side.located, side.content)?;
-    if let Some(draft) = &side.draft {
-        source.conflicted = draft.conflicted.clone();
-    }
-    let Compilation { findings, frozen } = compile(&source);
+    let Compilation { findings, frozen } = super::side::compiled(workspace, &side)?;
     if frozen.is_none() {
         return Err(super::side::findings_problem(agent, &findings));
     }
@@ -197,7 +194,7 @@ fn candidate(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Resu
     if side.draft.is_some() {
         // An agent that is the whole repository commits pointsman.toml with itself.
         let whole = side.located.folder.is_empty();
-        let listed_in = if whole { side.content.source } else { repository.commit(base)?.tree };
+        let listed_in = if whole { side.content.source } else { workspace.repository.commit(base)?.tree };
         same_listing(workspace, listed_in, &side.located)?;
     }
     Ok(Candidate { content: side.content, located: side.located, findings, base, draft: side.draft })
@@ -248,7 +245,9 @@ fn commit_draft(
         message.push_str(&format!("\n{note}\n"));
     }
     let commit = repository.stage_commit(tree, &[head.id], who, workspace.now.max(head.time), &message);
+    free_of_locks(workspace)?;
     repository.flush()?;
+    crash_point("draft written");
     // The index goes first: a power cut between the two leaves the folder staged, which harms nobody.
     if !repository.install_index(draft)? {
         return Err(
@@ -258,6 +257,16 @@ fn commit_draft(
     crash_point("index installed");
     repository.move_head(head.id, commit, &format!("publish: {agent}"))?;
     Ok(commit)
+}
+
+/// A lock left by a dead process on anything that a publish moves is told before the first of it moves.
+fn free_of_locks(workspace: &Workspace) -> Result<(), Problem> {
+    let (repository, world) = (&workspace.repository, workspace.world()?);
+    let mut names = vec![repository.read_symbolic("HEAD").unwrap_or_else(|| "HEAD".to_owned())];
+    names.push(world.published_name(&RefPlace::Ledger));
+    let ledger = Ledger::at(repository, world.read(repository, &RefPlace::Ledger)?)?;
+    names.extend(ledger.heads()?.into_keys().map(|name| world.published_name(&RefPlace::Environment(name))));
+    Ok(repository.wait_for_locks(names.iter().map(String::as_str), true)?)
 }
 
 /// The commit to be tagged must say the same about the agent as the draft did, for it is what every controller reads.
@@ -278,6 +287,9 @@ fn same_listing(workspace: &Workspace, tree: ObjectId, located: &Located) -> Res
     )
     .hint("git add pointsman.toml && git commit -m 'List agents'"))
 }
+
+/// How our trailers begin.
+const OURS: &str = "Pointsman-";
 
 /// The tag's message: the note, then what is known at publish as trailers.
 fn tag_message(
@@ -301,6 +313,10 @@ fn tag_message(
     line("Key", key.map(|key| format!("{} {}", key.name, key.request)));
     if message.is_empty() {
         message.push_str("Published without a note");
+    }
+    // The last paragraph is read as ours if it looks like it, so a note that imitates one must not stand last.
+    if trailers.is_empty() && crate::domain::record::trailers(&message).iter().any(|(name, _)| name.starts_with(OURS)) {
+        trailers.push(format!("{OURS}Parent: -"));
     }
     if !trailers.is_empty() {
         message.push_str("\n\n");

@@ -1,9 +1,11 @@
 //! One side of a comparison or the thing to publish: the draft, a named draft, a version, or what is live somewhere.
 
+use std::rc::Rc;
 use std::str::FromStr;
 
 use super::{Problem, Workspace};
-use crate::compile::{Compilation, Finding, Severity, compile};
+use crate::compile::{Compilation, Finding, Kind, Severity, Source, compile};
+use crate::domain::nearest::nearest;
 use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionNumber};
 use crate::policy::Policy;
 use crate::store::{AgentContent, Draft, EnvironmentTree, Ledger, Located, RefPlace};
@@ -62,7 +64,9 @@ pub struct Found {
     /// The commit it rests on; nothing on an unborn branch.
     pub commit: Option<ObjectId>,
     /// Keeps the objects of a working tree's draft readable.
-    pub draft: Option<Draft>,
+    pub draft: Option<Rc<Draft>>,
+    /// The version's number, where it is one.
+    pub version: Option<VersionNumber>,
     /// The version's frozen config, where it is one.
     pub config: Option<ObjectId>,
 }
@@ -90,7 +94,7 @@ pub fn draft(workspace: &Workspace, agent: &AgentId, named: Option<&str>) -> Res
         .hint("is it ignored? git check-ignore -v <file>")
     })?;
     let commit = repository.read_ref("HEAD")?;
-    Ok(Found { located, content, commit, draft: Some(draft), config: None })
+    Ok(Found { located, content, commit, draft: Some(Rc::new(draft)), version: None, config: None })
 }
 
 fn at_commit(workspace: &Workspace, agent: &AgentId, tip: ObjectId) -> Result<Found, Problem> {
@@ -101,10 +105,10 @@ fn at_commit(workspace: &Workspace, agent: &AgentId, tip: ObjectId) -> Result<Fo
     let content = repository.content(root, &located)?.ok_or_else(|| {
         Problem::refused("empty_folder", format!("folder `{}` is not in commit {}", located.folder, tip.short()))
     })?;
-    Ok(Found { located, content, commit: Some(tip), draft: None, config: None })
+    Ok(Found { located, content, commit: Some(tip), draft: None, version: None, config: None })
 }
 
-fn named_tip(workspace: &Workspace, name: &str) -> Result<ObjectId, Problem> {
+pub(super) fn named_tip(workspace: &Workspace, name: &str) -> Result<ObjectId, Problem> {
     workspace.world()?.named_draft(&workspace.repository, name)?.ok_or_else(|| {
         Problem::refused("unknown_draft", format!("no branch or pull request `{name}`"))
             .hint("git fetch, then git branch -a lists the branches")
@@ -124,46 +128,84 @@ pub fn find(workspace: &Workspace, agent: &AgentId, name: &SideName) -> Result<F
                 .hint(format!("pointsman versions {agent}"))
         })?,
         SideName::Environment(environment) => {
-            let heads = ledger.heads()?;
-            let head = heads.get(environment).ok_or_else(|| {
-                let known: Vec<_> = heads.keys().map(ToString::to_string).collect();
-                Problem::refused("unknown_environment", format!("no environment `{environment}`"))
-                    .hint(format!("there are: {}", known.join(", ")))
-            })?;
-            let tree = EnvironmentTree::new(repository, repository.commit(head.head)?.tree);
+            let tree = environment_tree(workspace, &ledger, environment)?;
             tree.serves(agent)?.ok_or_else(|| {
                 Problem::refused("not_served", format!("`{agent}` is not in `{environment}`"))
                     .hint(format!("pointsman promote {agent} --to {environment}"))
             })?
         }
     };
+    of_entry(&ledger, agent, entry)
+}
+
+/// A version by its tree in the ledger.
+pub(super) fn of_entry(ledger: &Ledger<'_>, agent: &AgentId, entry: ObjectId) -> Result<Found, Problem> {
     let entry = ledger.entry(entry)?;
     let located = Located {
         agent: agent.clone(),
         folder: entry.record.folder.clone(),
-        kind: crate::compile::Kind::named(&entry.record.kind),
+        kind: Kind::named(&entry.record.kind),
         include: Vec::new(),
     };
-    let commit = Some(entry.record.commit);
-    Ok(Found { located, content: entry.content, commit, draft: None, config: Some(entry.config) })
+    Ok(Found {
+        located,
+        content: entry.content,
+        commit: Some(entry.record.commit),
+        draft: None,
+        version: Some(entry.record.number),
+        config: Some(entry.config),
+    })
+}
+
+/// What `environment` holds at its accepted head.
+pub(super) fn environment_tree<'w>(
+    workspace: &'w Workspace,
+    ledger: &Ledger<'_>,
+    environment: &EnvironmentName,
+) -> Result<EnvironmentTree<'w>, Problem> {
+    let repository = &workspace.repository;
+    let heads = ledger.heads()?;
+    if let Some(head) = heads.get(environment) {
+        return Ok(EnvironmentTree::new(repository, repository.commit(head.head)?.tree));
+    }
+    let policy = workspace.policy()?;
+    let named: Vec<_> = policy.environments.iter().map(|environment| &environment.name).collect();
+    if named.contains(&environment) {
+        return Err(Problem::refused("not_served", format!("nothing was ever served in `{environment}`"))
+            .hint(format!("pointsman promote <agent> --to {environment}")));
+    }
+    let known: Vec<_> = named.into_iter().chain(heads.keys()).map(EnvironmentName::as_str).collect();
+    let problem = Problem::refused("unknown_environment", format!("no environment `{environment}`"));
+    Err(match nearest(environment.as_str(), known.iter().copied()) {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None => problem.hint(format!("there are: {}", known.join(", "))),
+    })
+}
+
+/// The files of a side.
+pub fn source(workspace: &Workspace, found: &Found) -> Result<Source, Problem> {
+    let mut source = workspace.repository.source(&found.located, found.content)?;
+    if let Some(draft) = &found.draft {
+        source.conflicted = draft.conflicts_in(&found.located);
+    }
+    Ok(source)
+}
+
+/// What today's compiler says about a side.
+pub fn compiled(workspace: &Workspace, found: &Found) -> Result<Compilation, Problem> {
+    Ok(compile(&source(workspace, found)?))
 }
 
 /// The frozen config of a side, as JSON, with the compiler's findings where it had to be compiled.
 pub fn config(workspace: &Workspace, found: &Found) -> Result<(Option<serde_json::Value>, Vec<Finding>), Problem> {
-    let repository = &workspace.repository;
     if let Some(blob) = found.config {
-        let value = serde_json::from_slice(&repository.blob(blob)?).map_err(|error| {
+        let value = serde_json::from_slice(&workspace.repository.blob(blob)?).map_err(|error| {
             Problem::refused("corrupt", format!("a frozen config does not parse: {error}")).hint("pointsman verify")
         })?;
         return Ok((Some(value), Vec::new()));
     }
-    let mut source = repository.source(&found.located, found.content)?;
-    if let Some(draft) = &found.draft {
-        source.conflicted = draft.conflicted.clone();
-    }
-    let Compilation { frozen, findings } = compile(&source);
-    let value = frozen.map(|frozen| serde_json::from_slice(frozen.bytes()).expect("a frozen config is JSON"));
-    Ok((value, findings))
+    let Compilation { frozen, findings } = compiled(workspace, found)?;
+    Ok((frozen.map(|frozen| frozen.value()), findings))
 }
 
 /// The refusal to publish a folder with errors.
@@ -173,4 +215,5 @@ pub fn findings_problem(agent: &AgentId, findings: &[Finding]) -> Problem {
     Problem::refused("findings", format!("`{agent}` has {errors} error{s}, so nothing was published"))
         .hint(format!("pointsman check {agent}"))
         .details(serde_json::json!({ "findings": findings }))
+        .findings(findings)
 }

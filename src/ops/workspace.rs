@@ -1,5 +1,6 @@
 //! Where a command runs: the repository, the folder it was started in, the moment, and who is at the keyboard.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Problem;
@@ -59,7 +60,7 @@ impl Workspace {
         }
     }
 
-    /// A memory for one command.
+    /// A memory for a command about a few agents.
     pub fn memory(&self) -> Memory {
         Memory::default()
     }
@@ -74,20 +75,32 @@ impl Workspace {
         Ok(world)
     }
 
+    /// The policy of the default branch, which says everything about environments.
+    pub fn policy(&self) -> Result<Policy, Problem> {
+        let tip = World::of(&self.repository, self.local).default_branch(&self.repository)?.1;
+        Ok(tip.map(|tip| self.repository.policy(tip)).transpose()?.unwrap_or_default().0)
+    }
+
     /// The policy of the working tree, which lists agents for drafts; of HEAD where there is no working tree.
     pub fn draft_policy(&self) -> Result<Policy, Problem> {
-        let text = match self.repository.work_dir() {
-            Some(dir) => match std::fs::read_to_string(dir.join(crate::policy::FILE)) {
-                Ok(text) => Some(text),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-                Err(error) => return Err(Problem::refused("io", format!("cannot read pointsman.toml: {error}"))),
-            },
-            None => match self.base_commit()? {
+        Ok(self.draft_policy_text()?.map(|text| Policy::parse(&text)).transpose()?.unwrap_or_default())
+    }
+
+    /// The text of [`Self::draft_policy`], if there is one.
+    pub fn draft_policy_text(&self) -> Result<Option<String>, Problem> {
+        let Some(dir) = self.repository.work_dir() else {
+            return Ok(match self.base_commit()? {
                 Some(commit) => self.repository.policy_text(commit)?,
                 None => None,
-            },
+            });
         };
-        Ok(text.map(|text| Policy::parse(&text)).transpose()?.unwrap_or_default())
+        match std::fs::read(dir.join(crate::policy::FILE)) {
+            Ok(bytes) => String::from_utf8(bytes)
+                .map(Some)
+                .map_err(|_| Problem::refused("policy", "pointsman.toml is not UTF-8").hint("save it as UTF-8")),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Problem::refused("io", format!("cannot read pointsman.toml: {error}"))),
+        }
     }
 
     /// HEAD, or the default branch's tip in a bare repository.
@@ -128,6 +141,15 @@ impl Workspace {
         match by_path.parse::<AgentId>() {
             Ok(agent) => Ok(agent),
             Err(error) => {
+                // A folder of that name may well hold an agent; then it is the folder that is named wrong.
+                let root = self.repository.work_dir().filter(|_| !trimmed.split('/').any(|part| part == ".."));
+                let folders = [format!("agents/{by_path}"), by_path.to_owned()];
+                let there = |folder: &&String| {
+                    root.is_some_and(|root| crate::store::manifest_on_disk(&root.join(folder)).is_some())
+                };
+                if let Some(folder) = folders.iter().find(there) {
+                    return Err(Misplaced::BadPath { folder: folder.clone(), reason: error.to_string() }.into());
+                }
                 let agents = self.draft_agents().unwrap_or_default();
                 let lower = given.to_lowercase();
                 let near = nearest(&lower, agents.iter().map(|located| located.agent.as_str())).map(str::to_owned);
@@ -138,6 +160,11 @@ impl Workspace {
                 })
             }
         }
+    }
+
+    /// The agent in whose folder the command was started.
+    pub fn agent_in_this_folder(&self) -> Result<Option<AgentId>, Problem> {
+        Ok(self.agent_here(&self.draft_agents()?))
     }
 
     fn agent_here(&self, agents: &[Located]) -> Option<AgentId> {
@@ -161,16 +188,16 @@ impl Workspace {
             }
             None => Default::default(),
         };
-        for located in self.folders_on_disk(&policy)? {
+        for located in self.folders_on_disk(&policy).0 {
             agents.entry(located.agent.clone()).or_insert(located);
         }
         Ok(agents.into_values().collect())
     }
 
-    /// Agents whose folders exist on disk; new ones are in no commit yet.
-    fn folders_on_disk(&self, policy: &Policy) -> Result<Vec<Located>, Problem> {
-        let Some(root) = self.repository.work_dir() else { return Ok(Vec::new()) };
-        let mut found = Vec::new();
+    /// Agents whose folders exist on disk, and folders that hold one but cannot be one; new ones are in no commit yet.
+    pub(super) fn folders_on_disk(&self, policy: &Policy) -> (Vec<Located>, Vec<Misplaced>) {
+        let (mut found, mut faults) = (Vec::new(), Vec::new());
+        let Some(root) = self.repository.work_dir() else { return (found, faults) };
         for (agent, listing) in &policy.agents {
             if root.join(&listing.path).is_dir() {
                 found.push(Located {
@@ -181,16 +208,23 @@ impl Workspace {
                 });
             }
         }
+        let listed: BTreeSet<&str> = policy.agents.values().map(|listing| listing.path.as_str()).collect();
         // Only folders that git does not know need a look at the disk, and those stand near the top.
         let mut folders = vec![(root.to_owned(), String::new(), 0)];
         while let Some((dir, path, depth)) = folders.pop() {
+            if listed.contains(path.as_str()) {
+                continue;
+            }
             if let Some(kind) = crate::store::manifest_on_disk(&dir).filter(|_| !path.is_empty()) {
-                if let Ok(agent) = AgentId::of_folder(&path) {
-                    found.push(Located { agent, folder: path, kind, include: Vec::new() });
+                match AgentId::of_folder(&path) {
+                    Ok(agent) => found.push(Located { agent, folder: path, kind, include: Vec::new() }),
+                    Err(error) => faults.push(Misplaced::BadPath { folder: path, reason: error.to_string() }),
                 }
                 continue;
             }
-            if depth >= 4 {
+            // A repository inside this one is nobody's agent here.
+            let foreign = depth > 0 && dir.join(".git").exists();
+            if depth >= 4 || foreign {
                 continue;
             }
             for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
@@ -202,30 +236,59 @@ impl Workspace {
                 }
             }
         }
-        Ok(found)
+        (found, faults)
+    }
+
+    /// The refusal of an agent that neither the ledger nor the draft knows, with the nearest name of both.
+    pub fn unknown_agent(&self, agent: &AgentId) -> Result<Option<Problem>, Problem> {
+        let ledger = super::inspect::ledger(self)?;
+        if ledger.agent(agent)?.is_some() || self.locate_draft(agent).is_ok() {
+            return Ok(None);
+        }
+        let drafted = self.draft_agents()?.into_iter().map(|located| located.agent);
+        let known: Vec<_> = ledger.agents()?.into_keys().chain(drafted).collect();
+        let near = nearest(agent.as_str(), known.iter().map(AgentId::as_str)).map(str::to_owned);
+        let place = "here: it has no folder and no version".to_owned();
+        Ok(Some(Misplaced::Unknown { agent: agent.clone(), place, nearest: near }.into()))
     }
 
     /// Where `agent`'s draft is.
     pub fn locate_draft(&self, agent: &AgentId) -> Result<Located, Problem> {
         let policy = self.draft_policy()?;
+        let on_disk = |folder: &str| {
+            self.repository.work_dir().is_some_and(|root| crate::store::manifest_on_disk(&root.join(folder)).is_some())
+        };
+        let listed = policy.agents.get(agent).map(|listing| listing.path.clone());
+        let mut same: Vec<_> =
+            [format!("agents/{agent}"), agent.to_string()].into_iter().filter(|folder| on_disk(folder)).collect();
+        same.extend(listed.filter(|path| !same.is_empty() && !same.contains(path)));
+        if let [first, second, ..] = &same[..] {
+            let fault = Misplaced::Twice { agent: agent.clone(), first: first.clone(), second: second.clone() };
+            return Err(fault.into());
+        }
         if let Some(base) = self.base_commit()? {
             let tree = self.repository.commit(base)?.tree;
             match self.repository.locate(tree, &policy, agent)? {
-                Ok(located) => return Ok(located),
-                Err(Misplaced::Unknown { .. }) => {}
+                // A folder that was moved is looked for where it is now.
+                Ok(located) if same.iter().all(|folder| *folder == located.folder) => return Ok(located),
+                Ok(_) | Err(Misplaced::Unknown { .. } | Misplaced::Twice { .. }) => {}
                 Err(fault) => return Err(fault.into()),
             }
         }
         let agents = self.draft_agents()?;
-        let same: Vec<_> =
-            self.folders_on_disk(&policy)?.into_iter().filter(|located| located.agent == *agent).collect();
-        if let [first, second, ..] = &same[..] {
-            let fault =
-                Misplaced::Twice { agent: agent.clone(), first: first.folder.clone(), second: second.folder.clone() };
-            return Err(fault.into());
+        if let [folder] = &same[..]
+            && let Some(located) = self.folders_on_disk(&policy).0.into_iter().find(|located| located.folder == *folder)
+        {
+            return Ok(located);
         }
         if let Some(located) = agents.iter().find(|located| located.agent == *agent) {
             return Ok(located.clone());
+        }
+        if let [folder] = &same[..] {
+            let around = folder.match_indices('/').map(|(end, _)| &folder[..end]).find(|around| on_disk(around));
+            if let Some(Ok(outer)) = around.map(AgentId::of_folder) {
+                return Err(Misplaced::Nested { inner: agent.clone(), outer }.into());
+            }
         }
         let near = nearest(agent.as_str(), agents.iter().map(|located| located.agent.as_str())).map(str::to_owned);
         let place = "here: no folder of that name has an agent.toml, and pointsman.toml does not list it".to_owned();

@@ -7,6 +7,9 @@ use crate::domain::ObjectId;
 use crate::domain::ledger::Hold;
 use crate::domain::record::{Action, Cause};
 
+/// How many faults of one proposal are looked for and told.
+const MOST_FAULTS: usize = 20;
+
 impl Working<'_> {
     /// Steps that make the branch's tip the accepted head.
     pub(super) fn settle<H: History>(
@@ -15,25 +18,28 @@ impl Working<'_> {
         sight: &Sight<'_, H>,
         before: Option<&Working<'_>>,
     ) -> Result<(), H::Error> {
+        if let EnvironmentTip::Foreign(tip) = &self.state.tip {
+            let reason = format!(
+                "branch of `{}` at {} is not one of Pointsman's and is left alone; rename it, or set branch_prefix in pointsman.toml",
+                self.name,
+                tip.short()
+            );
+            plan.waits.push(self.wait(None, None, "foreign_branch", reason, None));
+            return Ok(());
+        }
+        let begins = self.state.head.is_none();
+        if begins {
+            plan.steps.push(Step::Begin { environment: self.name.clone(), carries_on: self.state.renamed.clone() });
+        }
         match &self.state.tip {
-            EnvironmentTip::Foreign(tip) => {
-                let reason = format!(
-                    "branch of `{}` at {} is not one of Pointsman's and is left alone; rename it, or set branch_prefix in pointsman.toml",
-                    self.name,
-                    tip.short()
-                );
-                plan.waits.push(self.wait(None, None, "foreign_branch", reason, None));
-                return Ok(());
-            }
-            _ if self.state.head.is_none() => {
-                plan.steps.push(Step::Begin { environment: self.name.clone(), carries_on: self.state.renamed.clone() });
-                if let EnvironmentTip::Rewritten(tip) = self.state.tip {
-                    // An older branch of ours under this name; it becomes a second parent, so that it moves forward.
-                    self.heal(plan, tip, format!("Begin {} again beside its older branch", self.name));
-                }
-            }
-            EnvironmentTip::Accepted => {}
+            EnvironmentTip::Foreign(_) | EnvironmentTip::Accepted => {}
+            EnvironmentTip::Behind if begins => {}
             EnvironmentTip::Behind => plan.steps.push(Step::Follow { environment: self.name.clone() }),
+            // An environment that begins may find an older branch of ours under its name. It becomes a second parent
+            // too: a branch is never pushed backwards.
+            EnvironmentTip::Rewritten(tip) if begins => {
+                self.heal(plan, *tip, format!("Begin {} beside an older branch of that name", self.name));
+            }
             EnvironmentTip::Rewritten(tip) => {
                 self.heal(plan, *tip, format!("Put {} back: its history was rewritten", self.name));
             }
@@ -68,6 +74,10 @@ impl Working<'_> {
             match self.judge_change(change, sight, before)? {
                 Ok(made) => moves.push(made),
                 Err(fault) => faults.push(fault),
+            }
+            // They fall together: more reasons help nobody, and each may cost a walk through history.
+            if faults.len() >= MOST_FAULTS {
+                break;
             }
         }
         let accepted = faults.is_empty() && !moves.is_empty();

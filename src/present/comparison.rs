@@ -7,24 +7,38 @@ use super::escape::escape;
 use super::rows::{Cell, Row, WORD_BUDGET, rows};
 use super::side_by_side;
 use super::terminal::{Ink, counted, table};
-use super::values::{short, word_count};
+use super::values::{short, words_changed};
 use crate::compare::{Blob, ChangeKind, Comparison, ContentChange, FileChange, FileChangeKind, Form, Section};
 
+/// Which parts of a comparison to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// Which fields differ.
+    pub fields: bool,
+    /// Which lines of which files differ.
+    pub lines: bool,
+}
+
+impl Parts {
+    /// Everything.
+    pub const ALL: Parts = Parts { fields: true, lines: true };
+}
+
 /// Renders a comparison.
-pub fn comparison(comparison: &Comparison, style: &Style) -> String {
+pub fn comparison(comparison: &Comparison, parts: Parts, style: &Style) -> String {
     let mut text = String::new();
-    write(comparison, style, &mut text).expect("writing to a string does not fail");
+    write(comparison, parts, style, &mut text).expect("writing to a string does not fail");
     text
 }
 
-fn write(comparison: &Comparison, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
+fn write(comparison: &Comparison, parts: Parts, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     let sides = format!("{} → {}", escape(&comparison.before), escape(&comparison.after));
     writeln!(out, "{}: {}", style.paint(Ink::Heading, &sides), summary(comparison))?;
-    if !comparison.changes.is_empty() {
+    if parts.fields && !comparison.changes.is_empty() {
         writeln!(out, "\n{}", style.paint(Ink::Heading, "Fields"))?;
         out.write_str(&fields(comparison, style))?;
     }
-    for file in &comparison.files {
+    for file in comparison.files.iter().filter(|_| parts.lines) {
         writeln!(out, "\n{}", style.paint(Ink::Heading, &file_title(file)))?;
         match &file.content {
             None => {}
@@ -76,7 +90,7 @@ fn fields(comparison: &Comparison, style: &Style) -> String {
         let rows: Vec<Vec<String>> = group
             .iter()
             .map(|change| {
-                let after = word_count(change).unwrap_or_else(|| short(change.after.as_ref()));
+                let after = words_changed(change, escape).unwrap_or_else(|| short(change.after.as_ref()));
                 let field = escape(in_file(&change.field).1);
                 vec![sign(change.kind).to_owned(), field, short(change.before.as_ref()), after]
             })
@@ -115,7 +129,8 @@ pub(super) fn file_title(file: &FileChange) -> String {
         (Some(old), Some(new)) if old != new => format!(", mode {old} → {new}"),
         _ => String::new(),
     };
-    format!("{path} ({word}{from}{modes})")
+    let meaning = if file.same_meaning { ", meaning the same" } else { "" };
+    format!("{path} ({word}{from}{modes}{meaning})")
 }
 
 /// What a section shows, where it is not simply the file's lines.
@@ -220,7 +235,7 @@ mod tests {
 
     #[test]
     fn one_column_where_there_is_little_room() {
-        insta::assert_snapshot!(comparison(&example(), &Style::PLAIN), @r#"
+        insta::assert_snapshot!(comparison(&example(), Parts::ALL, &Style::PLAIN), @r#"
         v3 → draft: 2 fields and 2 files differ
 
         Fields
@@ -229,7 +244,7 @@ mod tests {
          ~  voice.speed  1       2
         files["rules.txt"]
             field      before                    after
-         ~  (content)  Be kind. (45 characters)  1 word removed, 1 added
+         ~  (content)  Be kind. (45 characters)  1 word removed: price; 1 added: fee
 
         a.json (changed)
         @@ -1,1 +1,1 @@
@@ -246,7 +261,7 @@ mod tests {
 
     #[test]
     fn two_columns_and_marked_words_where_there_is_room() {
-        let shown = comparison(&example(), &Style { color: true, width: 110 });
+        let shown = comparison(&example(), Parts::ALL, &Style { color: true, width: 110 });
         assert!(shown.contains("\u{1b}[1;31;7mprice\u{1b}[0m"), "{shown}");
         assert!(shown.contains("\u{1b}[1;32;7mfee\u{1b}[0m"), "{shown}");
         assert!(!shown.contains("@@"));
@@ -257,7 +272,7 @@ mod tests {
         let before = frozen("v1", &[("a.json", "{\"x\": 1}")]);
         let found = compare(&before, &frozen("v2", &[("a.json", "{\n\"x\": 1}")]));
         assert_eq!(summary(&found), "bytes differ, meaning the same (1 file)");
-        assert_eq!(comparison(&compare(&before, &before), &Style::PLAIN), "v1 → v1: identical\n");
+        assert_eq!(comparison(&compare(&before, &before), Parts::ALL, &Style::PLAIN), "v1 → v1: identical\n");
     }
 
     #[test]
@@ -266,7 +281,7 @@ mod tests {
         let empty = frozen("v2", &[]);
         for width in [40, 120] {
             for found in [compare(&side("\u{1b}]0;x\u{7}"), &side("y\u{200b}")), compare(&empty, &side("\u{1b}"))] {
-                let shown = comparison(&found, &Style { color: false, width });
+                let shown = comparison(&found, Parts::ALL, &Style { color: false, width });
                 assert!(!shown.chars().any(|letter| letter.is_control() && letter != '\n'), "{shown:?}");
             }
         }

@@ -6,14 +6,14 @@ use super::escape::escape;
 use super::terminal::table;
 use crate::compare::{AgentDifference, AgentDifferenceKind};
 
-/// Two environments, agent by agent.
-pub fn environments(agents: &[AgentDifference], style: &Style) -> String {
+/// Two environments, called `before` and `after`, agent by agent.
+pub fn environments(before: &str, after: &str, agents: &[AgentDifference], style: &Style) -> String {
     let rows: Vec<Vec<String>> = agents
         .iter()
         .map(|agent| {
             let (sign, difference) = match (agent.kind, &agent.comparison) {
-                (AgentDifferenceKind::Added, _) => ("+", "only there".to_owned()),
-                (AgentDifferenceKind::Removed, _) => ("-", "only here".to_owned()),
+                (AgentDifferenceKind::Added, _) => ("+", format!("only in {}", escape(after))),
+                (AgentDifferenceKind::Removed, _) => ("-", format!("only in {}", escape(before))),
                 (AgentDifferenceKind::Identical, _) | (_, None) => ("", "identical".to_owned()),
                 (_, Some(comparison)) => ("~", summary(comparison)),
             };
@@ -21,7 +21,7 @@ pub fn environments(agents: &[AgentDifference], style: &Style) -> String {
             vec![sign.to_owned(), escape(&agent.agent), label(&agent.before), label(&agent.after), difference]
         })
         .collect();
-    table(&["", "agent", "here", "there", "difference"], &rows, style)
+    table(&["", "agent", &escape(before), &escape(after), "difference"], &rows, style)
 }
 
 #[cfg(test)]
@@ -38,12 +38,13 @@ mod tests {
         };
         let live = of(&[("billing", "v2", "a"), ("support", "v3", "a")]);
         let sandbox = of(&[("billing", "v2", "a"), ("emea/hotel", "v1", "a"), ("support", "v4", "b")]);
-        let shown = environments(&crate::compare::environments(&live, &sandbox), &Style::PLAIN);
+        let shown =
+            environments("env:live", "env:sandbox", &crate::compare::environments(&live, &sandbox), &Style::PLAIN);
         insta::assert_snapshot!(shown, @"
-            agent       here  there  difference
-            billing     v2    v2     identical
-         +  emea/hotel        v1     only there
-         ~  support     v3    v4     1 field and 1 file differ
+            agent       env:live  env:sandbox  difference
+            billing     v2        v2           identical
+         +  emea/hotel            v1           only in env:sandbox
+         ~  support     v3        v4           1 field and 1 file differ
         ");
     }
 }

@@ -14,16 +14,24 @@ const MOST_FINDINGS: usize = 200;
 
 /// All findings and a line that sums them up.
 pub fn findings(findings: &[Finding], style: &Style) -> String {
+    format!("{}{}\n", listed(findings, style), summary(findings))
+}
+
+/// All findings, each with an empty line below it. Where there are too many, the worst are shown.
+pub fn listed(findings: &[Finding], style: &Style) -> String {
+    let mut shown: Vec<&Finding> = findings.iter().collect();
+    if shown.len() > MOST_FINDINGS {
+        shown.sort_by_key(|finding| finding.severity);
+        shown.truncate(MOST_FINDINGS);
+    }
     let mut text = String::new();
-    for one in findings.iter().take(MOST_FINDINGS) {
+    for one in shown {
         text.push_str(&finding(one, style));
         text.push_str("\n\n");
     }
     if findings.len() > MOST_FINDINGS {
         writeln!(text, "…and {} more\n", findings.len() - MOST_FINDINGS).expect("writing to a string does not fail");
     }
-    text.push_str(&summary(findings));
-    text.push('\n');
     text
 }
 

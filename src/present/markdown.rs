@@ -2,13 +2,14 @@
 //!
 //! A comment has a limit that GitHub enforces, so each is built piece by piece and says what it leaves out.
 
-use super::comparison::{blob, file_title, one_column, section_title, sign, summary};
+use super::comparison::{Parts, blob, file_title, one_column, section_title, sign, summary};
 use super::escape::cut;
 use super::findings;
 use super::quoting::{code, sentence};
 use super::rows::{Cell, WORD_BUDGET, rows};
-use super::values::{short, word_count};
-use crate::compare::{Comparison, ContentChange, Section};
+use super::terminal::counted;
+use super::values::{short, words_changed};
+use crate::compare::{AgentDifference, AgentDifferenceKind, Comparison, ContentChange, Section};
 use crate::compile::{Finding, Severity};
 
 /// A comment has at most this many characters; GitHub refuses more than 65,536.
@@ -66,11 +67,21 @@ impl Page {
     }
 }
 
-/// What the compiler found, for a pull request.
-pub fn check(title: &str, findings: &[Finding]) -> String {
+/// What the compiler found in these agents, for a pull request. The worst comes first, because a comment may be cut.
+pub fn check(agents: &[&str], findings: &[Finding]) -> String {
     let mut page = Page::new();
-    page.push(&format!("### {}: {}\n\n", code(&cut(title, 200)), findings::summary(findings)));
-    page.push_items(findings.iter().map(finding), 0);
+    let title = match agents {
+        [only] => code(&cut(only, 200)),
+        [] => "repository".to_owned(),
+        many => format!("{} agents", many.len()),
+    };
+    page.push(&format!("### {title}: {}\n", findings::summary(findings)));
+    let mut worst: Vec<&Finding> = findings.iter().collect();
+    worst.sort_by_key(|finding| finding.severity);
+    if !worst.is_empty() {
+        page.push("\n");
+    }
+    page.push_items(worst.into_iter().map(finding), 0);
     page.finish()
 }
 
@@ -93,24 +104,54 @@ fn finding(finding: &Finding) -> String {
 }
 
 /// A comparison, for a pull request.
-pub fn diff(title: &str, comparison: &Comparison) -> String {
+pub fn diff(title: &str, comparison: &Comparison, parts: Parts) -> String {
     let mut page = Page::new();
+    push_diff(&mut page, title, comparison, parts);
+    page.finish()
+}
+
+/// Two environments, or an environment and the drafts, for a pull request: every agent that differs.
+pub fn environments(before: &str, after: &str, agents: &[AgentDifference], parts: Parts) -> String {
+    let mut page = Page::new();
+    let differing: Vec<_> = agents.iter().filter(|agent| agent.kind != AgentDifferenceKind::Identical).collect();
+    let sides = format!("{} → {}", code(before), code(after));
+    page.push(&format!("### {sides}: {} of {} differ\n", differing.len(), counted(agents.len(), "agent")));
+    for agent in differing {
+        match &agent.comparison {
+            Some(comparison) => {
+                page.push("\n");
+                push_diff(&mut page, &agent.agent, comparison, parts);
+            }
+            None => {
+                let (label, side) = match &agent.before {
+                    Some(label) => (label, before),
+                    None => (agent.after.as_ref().unwrap_or(&agent.agent), after),
+                };
+                page.push(&format!("\n### {}: {} only in {}\n", code(&agent.agent), code(label), code(side)));
+            }
+        }
+    }
+    page.finish()
+}
+
+fn push_diff(page: &mut Page, title: &str, comparison: &Comparison, parts: Parts) {
     let sides = format!("{} → {}", code(&comparison.before), code(&comparison.after));
     page.push(&format!("### {}, {sides}: {}\n", code(&cut(title, 200)), summary(comparison)));
-    if !comparison.changes.is_empty() {
+    if parts.fields && !comparison.changes.is_empty() {
         page.push("\n**Fields**\n\n");
         let change = |change: &crate::compare::FieldChange| {
             let value = |value: Option<&serde_json::Value>| value.map(|_| code(&short(value)));
-            let values = match (value(change.before.as_ref()), value(change.after.as_ref())) {
-                _ if word_count(change).is_some() => word_count(change).unwrap_or_default(),
-                (Some(before), Some(after)) => format!("{before} → {after}"),
-                (before, after) => before.or(after).unwrap_or_default(),
-            };
+            let values = words_changed(change, code).unwrap_or_else(|| {
+                match (value(change.before.as_ref()), value(change.after.as_ref())) {
+                    (Some(before), Some(after)) => format!("{before} → {after}"),
+                    (before, after) => before.or(after).unwrap_or_default(),
+                }
+            });
             format!("- `{}` {}: {values}\n", sign(change.kind), code(&change.field))
         };
         page.push_items(comparison.changes.iter().map(change), comparison.more_changes);
     }
-    for file in &comparison.files {
+    for file in comparison.files.iter().filter(|_| parts.lines) {
         let mut text = format!("\n**File** {}\n", code(&file_title(file)));
         match &file.content {
             None => {}
@@ -121,7 +162,6 @@ pub fn diff(title: &str, comparison: &Comparison) -> String {
         }
         page.push(&text);
     }
-    page.finish()
 }
 
 fn section(section: &Section) -> String {
@@ -168,7 +208,7 @@ mod tests {
         let one = Finding::new(Severity::Error, "unknown-key", "a/agent.toml", "unknown key `workflw`")
             .at(text, 11..18)
             .hint("write `workflow`");
-        insta::assert_snapshot!(check("support", &[one]), @r"
+        insta::assert_snapshot!(check(&["support"], &[one]), @r"
         ### `support`: 1 error
 
         - **error** `a/agent.toml:2`: unknown key `workflw`
@@ -181,13 +221,13 @@ mod tests {
     fn a_diff_lists_fields_and_lines() {
         let before = frozen("v1", &[("a.json", "{\"x\": 1}\n"), ("rules.txt", "one\n```\ntwo\n")]);
         let after = frozen("draft", &[("a.json", "{\"x\": 2}\n"), ("rules.txt", "one\n```\nthree\n")]);
-        insta::assert_snapshot!(diff("support", &compare(&before, &after)), @r#"
+        insta::assert_snapshot!(diff("support", &compare(&before, &after), Parts::ALL), @r#"
         ### `support`, `v1` → `draft`: 2 fields and 2 files differ
 
         **Fields**
 
         - `~` `files["a.json"].x`: `1` → `2`
-        - `~` `files["rules.txt"]`: 1 word removed, 1 added
+        - `~` `files["rules.txt"]`: 1 word removed: `two`; 1 added: `three`
 
         **File** `a.json (changed)`
 
@@ -212,13 +252,13 @@ mod tests {
     #[test]
     fn comments_stay_below_the_limit_and_say_what_is_left_out() {
         let one = Finding::new(Severity::Warning, "x", "a.toml", "word ".repeat(150));
-        let shown = check("support", &vec![one; 500]);
+        let shown = check(&["support"], &vec![one; 500]);
         assert!(shown.chars().count() <= LONGEST_COMMENT);
         assert!(shown.contains("more\n"), "{}", &shown[shown.len() - 100..]);
         let names: Vec<String> = (0..40).map(|at| format!("{at}.txt")).collect();
         let text = "a line of text\n".repeat(1_000);
         let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), text.as_str())).collect();
-        let shown = diff("support", &compare(&side(&[]), &side(&files)));
+        let shown = diff("support", &compare(&side(&[]), &side(&files)), Parts::ALL);
         assert!(shown.chars().count() <= LONGEST_COMMENT && shown.ends_with("more\n"));
     }
 }

@@ -29,6 +29,11 @@ impl Style {
     /// No colour, 80 columns.
     pub const PLAIN: Style = Style { color: false, width: 80 };
 
+    /// `text` as a heading, made safe to show.
+    pub fn heading(&self, text: &str) -> String {
+        self.paint(Ink::Heading, &super::escape::escape(text)).into_owned()
+    }
+
     /// `text`, which is escaped already, in a colour.
     pub(super) fn paint<'a>(&self, ink: Ink, text: &'a str) -> Cow<'a, str> {
         let code = match ink {
@@ -82,7 +87,7 @@ pub fn table(header: &[&str], rows: &[Vec<String>], style: &Style) -> String {
 }
 
 /// `1 file`, `2 files`.
-pub(super) fn counted(count: usize, one: &str) -> String {
+pub fn counted(count: usize, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 

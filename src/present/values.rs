@@ -9,6 +9,9 @@ use crate::compare::{FieldChange, Part, words};
 /// A text longer than this is not shown in a table.
 const LONGEST_TEXT: usize = 80;
 
+/// Characters shown of the words that came or went.
+const LONGEST_WORDS: usize = 60;
+
 /// Texts longer than this together are not counted by words.
 const COUNTED_UP_TO: usize = 100_000;
 
@@ -27,8 +30,9 @@ pub(super) fn short(value: Option<&Value>) -> String {
     }
 }
 
-/// What a change of a long text comes to: `3 words removed, 5 added`.
-pub(super) fn word_count(change: &FieldChange) -> Option<String> {
+/// What a change of a long text comes to, by words: `1 word removed: price; 2 added: service fee`. Each text of words
+/// is shown as `quoted` makes it.
+pub(super) fn words_changed(change: &FieldChange, quoted: impl Fn(&str) -> String) -> Option<String> {
     let (Some(Value::String(before)), Some(Value::String(after))) = (&change.before, &change.after) else {
         return None;
     };
@@ -36,11 +40,17 @@ pub(super) fn word_count(change: &FieldChange) -> Option<String> {
         return None;
     }
     let segments = words(before, after);
-    let count = |kind| {
-        let of_kind = segments.iter().filter(|part| part.kind == kind);
-        of_kind.map(|part| part.text.split_whitespace().count()).sum::<usize>()
-    };
-    Some(format!("{} removed, {} added", counted(count(Part::Delete), "word"), count(Part::Insert)))
+    let mut told: Vec<String> = Vec::new();
+    for (kind, verb) in [(Part::Delete, "removed"), (Part::Insert, "added")] {
+        let texts = segments.iter().filter(|part| part.kind == kind).map(|part| part.text.trim());
+        let texts: Vec<&str> = texts.filter(|text| !text.is_empty()).collect();
+        let count: usize = texts.iter().map(|text| text.split_whitespace().count()).sum();
+        if count > 0 {
+            let count = if told.is_empty() { counted(count, "word") } else { count.to_string() };
+            told.push(format!("{count} {verb}: {}", quoted(&cut(&texts.join(" … "), LONGEST_WORDS))));
+        }
+    }
+    Some(if told.is_empty() { "only blanks differ".to_owned() } else { told.join("; ") })
 }
 
 fn is_long(text: &str) -> bool {

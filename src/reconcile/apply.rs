@@ -53,7 +53,15 @@ pub fn apply(
     }
     let heads = applying.finish()?;
     let Applying { made, kept, .. } = applying;
-    Ok(Outcome { plan, heads, made, kept, policy_note: view.policy_note.clone(), ignored: view.ignored.clone() })
+    Ok(Outcome {
+        plan,
+        heads,
+        made,
+        kept,
+        ledger: view.ledger_trouble(),
+        policy_note: view.policy_note.clone(),
+        ignored: view.ignored.clone(),
+    })
 }
 
 struct Applying<'a, 'r> {
@@ -236,7 +244,9 @@ impl Applying<'_, '_> {
             repository.drop_staged();
             return Ok(heads);
         }
+        self.view.world.check_moves(repository, &self.changes)?;
         repository.flush()?;
+        repository.sync_foreign_objects()?;
         crash_point("objects written");
         self.view.world.commit(repository, &self.changes)?;
         Ok(heads)

@@ -4,6 +4,8 @@
 mod apply;
 mod history;
 mod judge;
+mod line;
+mod memory;
 mod observe;
 mod pass;
 mod proof;
@@ -15,8 +17,10 @@ use crate::store::{Repository, Scope};
 
 pub use crate::store::crash_point;
 pub use judge::{Judged, judge};
-pub use observe::{Memory, View, look};
-pub use pass::{Decided, dry_run, run};
+pub use line::misfit;
+pub use memory::Memory;
+pub use observe::View;
+pub use pass::{Decided, Foreseen, dry_run, foresee, run};
 pub use proof::disproof;
 pub use rebuild::{fold, is_ours};
 
@@ -49,6 +53,11 @@ impl Order {
     /// Nothing but what policy wants, for `scope`.
     pub fn look_at(scope: Scope) -> Self {
         Order { scope, request: None, publish: None, key: None }
+    }
+
+    /// Whether it is a pass over everything without a request.
+    fn is_plain(&self) -> bool {
+        self.scope == Scope::All && self.request.is_none() && self.publish.is_none() && self.key.is_none()
     }
 }
 
@@ -97,6 +106,8 @@ pub struct Outcome {
     pub made: Option<Made>,
     /// Foreign objects that were found in place of accepted tags, and the refs that keep them.
     pub kept: Vec<(VersionTag, String)>,
+    /// What was done about a ledger branch that was not where it should be.
+    pub ledger: Option<String>,
     /// What is wrong with the policy, if anything.
     pub policy_note: Option<String>,
     /// Tags that look like versions but are none, with the reason; they are not remembered in the ledger.

@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::apply::apply;
 use super::history::GitHistory;
-use super::observe::{Memory, View, look};
+use super::memory::{Memory, Settled, fingerprint};
+use super::observe::{View, look, open};
 use super::{Context, Key, Order, Outcome, Remember};
+use crate::domain::Digest;
 use crate::plan::{Answer, Observed, Plan, Step, plan};
 use crate::store::Result;
 
@@ -27,7 +29,13 @@ pub fn run(context: &Context<'_>, order: &Order, memory: &mut Memory, answer: &R
     let started = Instant::now();
     let mut wait = Duration::from_millis(2);
     loop {
-        let view = look(context, order, memory, false)?;
+        let opened = open(context, &order.scope)?;
+        // Read before anything else is looked at: what moves in the meantime makes the mark a stale one.
+        let mark = if order.is_plain() { fingerprint(context.repository) } else { None };
+        if let Some(outcome) = quiet(context, mark) {
+            return Ok(Decided::Done(outcome));
+        }
+        let view = look(context, order, memory, opened, true)?;
         if let Some(decided) = remembered(&view, order.key.as_ref(), context.now)? {
             return Ok(decided);
         }
@@ -40,7 +48,13 @@ pub fn run(context: &Context<'_>, order: &Order, memory: &mut Memory, answer: &R
         match apply(context, &view, plan, key) {
             // The tag of an interrupted publish carried this very key: its answer is in the ledger now.
             Ok(outcome) if order.request.is_none() && accepts_key(&outcome.plan, order.key.as_ref()) => {}
-            Ok(outcome) => return Ok(Decided::Done(Box::new(outcome))),
+            Ok(outcome) => {
+                let idle = outcome.plan.steps.is_empty() && outcome.ledger.is_none();
+                if let (Some(fingerprint), true) = (mark, idle) {
+                    settle(context, fingerprint, &outcome);
+                }
+                return Ok(Decided::Done(Box::new(outcome)));
+            }
             Err(error) if error.is_lost_race() && started.elapsed() < PATIENCE => {
                 tracing::debug!(%error, "somebody was faster, deciding again");
                 context.repository.drop_staged();
@@ -60,12 +74,59 @@ fn accepts_key(plan: &Plan, key: Option<&Key>) -> bool {
     })
 }
 
-/// The plan of a pass, without carrying it out.
-pub fn dry_run(context: &Context<'_>, order: &Order, memory: &mut Memory) -> Result<(Plan, Observed, Option<String>)> {
-    let view = look(context, order, memory, true)?;
+/// The outcome of a pass over everything, if nothing has changed since the last one and nothing is due.
+fn quiet(context: &Context<'_>, mark: Option<Digest>) -> Option<Box<Outcome>> {
+    let settled = Settled::load(context.repository, mark, context.now)?;
+    Some(Box::new(Outcome {
+        plan: Plan { waits: settled.waits, ..Plan::default() },
+        heads: Vec::new(),
+        made: None,
+        kept: Vec::new(),
+        ledger: None,
+        policy_note: settled.policy_note,
+        ignored: settled.ignored,
+    }))
+}
+
+/// Remembers that a pass over everything found nothing to do.
+fn settle(context: &Context<'_>, fingerprint: Digest, outcome: &Outcome) {
+    let settled = Settled {
+        fingerprint,
+        due: outcome.plan.waits.iter().filter_map(|wait| wait.until).min(),
+        waits: outcome.plan.waits.clone(),
+        policy_note: outcome.policy_note.clone(),
+        ignored: outcome.ignored.clone(),
+    };
+    settled.save(context.repository);
+}
+
+/// What a pass would do.
+#[derive(Debug)]
+pub struct Foreseen {
+    /// Its plan.
+    pub plan: Plan,
+    /// What it rests on.
+    pub observed: Observed,
+    /// What is wrong with the policy, if anything.
+    pub policy_note: Option<String>,
+    /// What becomes of a ledger branch that is not where it should be.
+    pub ledger: Option<String>,
+}
+
+/// What a pass would do, without carrying it out; only tracking refs follow the remote.
+pub fn foresee(context: &Context<'_>, order: &Order, memory: &mut Memory) -> Result<Foreseen> {
+    let opened = open(context, &order.scope)?;
+    let view = look(context, order, memory, opened, false)?;
     let plan = decide(context, &view, order)?;
     context.repository.drop_staged();
-    Ok((plan, view.observed, view.policy_note))
+    let ledger = view.ledger_trouble();
+    Ok(Foreseen { plan, observed: view.observed, policy_note: view.policy_note, ledger })
+}
+
+/// The plan of a pass, without carrying it out.
+pub fn dry_run(context: &Context<'_>, order: &Order, memory: &mut Memory) -> Result<(Plan, Observed, Option<String>)> {
+    let Foreseen { plan, observed, policy_note, .. } = foresee(context, order, memory)?;
+    Ok((plan, observed, policy_note))
 }
 
 fn decide(context: &Context<'_>, view: &View<'_>, order: &Order) -> Result<Plan> {

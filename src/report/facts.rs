@@ -46,6 +46,7 @@ pub enum SayingKind {
 
 /// Something the agent will say, or be told to say.
 #[derive(Clone, Debug, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Saying {
     /// Why.
     pub kind: SayingKind,
@@ -148,6 +149,7 @@ impl Fact for DataLeaving {
 
 /// A host that the agent calls or names.
 #[derive(Clone, Debug, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Host {
     /// The host, in lower case, with its port.
     pub host: String,

@@ -24,6 +24,7 @@ use facts::{Fact, Facts};
 
 /// The report.
 #[derive(Clone, Debug, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Report {
     /// What the agent calls itself, if its config says so.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,6 +74,7 @@ pub struct Entry<T> {
 
 /// Knowledge and what is asked of it.
 #[derive(Clone, Debug, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct KnowledgeReport {
     /// The articles.
     pub articles: Listed<Article>,

@@ -16,6 +16,36 @@ use crate::domain::ObjectId;
 /// How deep a folder of an agent may go.
 const DEEPEST: usize = 32;
 
+/// The most entries that one walk through trees looks at. Trees name one another, so a few kilobytes of objects can
+/// spell more paths than there is time.
+pub(super) const MOST_WALKED: usize = 100_000;
+
+/// How far a walk through trees has come.
+pub(super) struct Walk<'a> {
+    start: &'a str,
+    steps: usize,
+}
+
+impl<'a> Walk<'a> {
+    /// A walk through what is below `start`.
+    pub(super) fn below(start: &'a str) -> Self {
+        Walk { start, steps: 0 }
+    }
+
+    /// Counts one entry; an error once there were too many.
+    pub(super) fn step(&mut self) -> Result<()> {
+        self.steps += 1;
+        if self.steps <= MOST_WALKED {
+            return Ok(());
+        }
+        let place = if self.start.is_empty() { "there".to_owned() } else { format!("below `{}`", self.start) };
+        Err(Error::Corrupt {
+            what: format!("more than {MOST_WALKED} files and folders are {place}"),
+            hint: "git ls-tree shows them level by level; take out what nests without end".to_owned(),
+        })
+    }
+}
+
 /// The identity of an agent's content: bytes, not meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AgentContent {
@@ -44,6 +74,13 @@ fn fixed_part(glob: &str) -> &str {
     glob[..wild].rfind('/').map_or("", |end| &glob[..end])
 }
 
+impl Located {
+    /// Folders outside the agent's own in which included files can be; empty for the repository's root.
+    pub fn include_folders(&self) -> BTreeSet<&str> {
+        self.include.iter().map(|glob| fixed_part(glob)).collect()
+    }
+}
+
 impl Repository {
     /// The content of `located` in the tree `root`; nothing if its folder is not there.
     pub fn content(&self, root: ObjectId, located: &Located) -> Result<Option<AgentContent>> {
@@ -67,9 +104,8 @@ impl Repository {
         located: &Located,
     ) -> Result<Vec<(String, EntryMode, ObjectId)>> {
         let globs = matcher(&located.include)?;
-        let starts: BTreeSet<&str> = located.include.iter().map(|glob| fixed_part(glob)).collect();
         let mut found = BTreeMap::new();
-        for start in starts {
+        for start in located.include_folders() {
             let Some(tree) = self.tree_at(root, start)? else { continue };
             self.walk(tree, start, &mut |path, mode, id| {
                 let inside = path.strip_prefix(located.folder.as_str()).is_some_and(|rest| rest.starts_with('/'));
@@ -107,8 +143,11 @@ impl Repository {
         let mut files = Vec::new();
         self.walk(part, "", &mut |path, mode, id| {
             files.push((path.to_owned(), mode, id));
-            true
+            files.len() <= MOST_FILES
         })?;
+        if files.len() > MOST_FILES {
+            return Ok(false);
+        }
         for (path, mode, id) in files {
             if self.entry_at(whole, &path)? != Some((mode, id)) {
                 return Ok(false);
@@ -125,8 +164,10 @@ impl Repository {
         visit: &mut dyn FnMut(&str, EntryMode, ObjectId) -> bool,
     ) -> Result<()> {
         let mut folders = vec![(path.to_owned(), tree, 0)];
+        let mut walk = Walk::below(path);
         while let Some((folder, tree, depth)) = folders.pop() {
             for entry in self.tree(tree)?.entries() {
+                walk.step()?;
                 let name = String::from_utf8_lossy(&entry.name);
                 let path = if folder.is_empty() { name.into_owned() } else { format!("{folder}/{name}") };
                 if entry.mode == EntryMode::Tree {

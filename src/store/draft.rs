@@ -4,7 +4,7 @@
 //! rules, line endings, sparse and split indexes and file modes are exactly git's. Only `publish` takes objects out
 //! of the quarantine.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,7 @@ use git2::ObjectType;
 
 use super::error::Doing as _;
 use super::objects::oid;
-use super::{Error, Git, Located, Repository, Result};
+use super::{Error, Git, Located, Repository, Result, crash_point};
 use crate::domain::ObjectId;
 
 /// How long the user's own git commands are waited for when the index is locked.
@@ -30,13 +30,31 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// The conflicted paths of `located`, seen from its folder.
+    pub fn conflicts_in(&self, located: &Located) -> BTreeSet<String> {
+        let inside = |path: &String| match located.folder.as_str() {
+            "" => Some(path.clone()),
+            folder => path.strip_prefix(folder)?.strip_prefix('/').map(str::to_owned),
+        };
+        self.conflicted.iter().filter_map(inside).collect()
+    }
+
     fn index(&self) -> PathBuf {
         self.quarantine.path().join("index")
     }
 
-    fn holds(&self, id: ObjectId) -> bool {
-        let hex = id.to_string();
-        self.quarantine.path().join("objects").join(&hex[..2]).join(&hex[2..]).exists()
+    /// The objects in the quarantine.
+    fn new_objects(&self) -> HashSet<ObjectId> {
+        let objects = self.quarantine.path().join("objects");
+        let folders = std::fs::read_dir(objects).into_iter().flatten().flatten();
+        let files = folders.flat_map(|folder| {
+            let files = std::fs::read_dir(folder.path()).into_iter().flatten().flatten();
+            files.filter_map(move |file| {
+                let name = format!("{}{}", folder.file_name().to_str()?, file.file_name().to_str()?);
+                name.parse().ok()
+            })
+        });
+        files.collect()
     }
 }
 
@@ -157,22 +175,25 @@ impl Repository {
     /// Takes everything below tree `id` that only the draft's quarantine holds into the staged objects.
     pub fn stage_from_draft(&self, draft: &Draft, id: ObjectId) -> Result<()> {
         let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
+        let new = draft.new_objects();
         let mut trees = vec![id];
         while let Some(tree) = trees.pop() {
+            // A tree that the repository has already has everything below it there too.
+            if !new.contains(&tree) {
+                continue;
+            }
+            let object = odb.read(oid(tree)).doing(|| format!("read object {tree}"))?;
+            self.stage_foreign(ObjectType::Tree, object.data());
             for entry in self.tree(tree)?.entries() {
                 match entry.mode {
                     super::EntryMode::Tree => trees.push(entry.id),
                     super::EntryMode::Commit => {}
-                    _ if draft.holds(entry.id) => {
+                    _ if new.contains(&entry.id) => {
                         let object = odb.read(oid(entry.id)).doing(|| format!("read object {}", entry.id))?;
                         self.stage_foreign(ObjectType::Blob, object.data());
                     }
                     _ => {}
                 }
-            }
-            if draft.holds(tree) {
-                let object = odb.read(oid(tree)).doing(|| format!("read object {tree}"))?;
-                self.stage_foreign(ObjectType::Tree, object.data());
             }
         }
         Ok(())
@@ -193,8 +214,7 @@ impl Repository {
                 Ok(()) => break,
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                     if started.elapsed() > INDEX_PATIENCE {
-                        let age = modified(&lock).and_then(|time| time.elapsed().ok()).unwrap_or_default();
-                        return Err(Error::Locked { path: lock, age });
+                        return Err(Error::locked(lock));
                     }
                     std::thread::sleep(Duration::from_millis(20));
                 }
@@ -204,6 +224,7 @@ impl Repository {
                 }
             }
         }
+        crash_point("index locked");
         // Holding the lock: the index cannot change between this look and the rename.
         if std::fs::read(self.index_file()).ok() != draft.base {
             let _ = std::fs::remove_file(&lock);

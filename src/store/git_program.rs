@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::error::Doing as _;
-use super::{Error, Result};
+use super::{Error, Result, locks};
 
 /// How long a local command may take.
 const LOCAL_LIMIT: Duration = Duration::from_secs(120);
@@ -65,7 +65,7 @@ impl Git {
         if ended.success {
             return Ok(ended.stdout);
         }
-        Err(Error::GitProgram { command: shown(args), stderr: ended.stderr })
+        Err(failure(args, ended.stderr))
     }
 
     /// Runs it with `input` on its standard input.
@@ -74,7 +74,7 @@ impl Git {
         if ended.success {
             return Ok(ended.stdout);
         }
-        Err(Error::GitProgram { command: shown(args), stderr: ended.stderr })
+        Err(failure(args, ended.stderr))
     }
 
     /// Runs it, whatever the exit code.
@@ -122,6 +122,14 @@ fn read_all(mut pipe: impl std::io::Read + Send + 'static, done: mpsc::Sender<()
         let _ = done.send(());
         bytes
     })
+}
+
+/// The error of a command that failed; one that met a lock file says so.
+fn failure<S: AsRef<OsStr>>(args: &[S], stderr: String) -> Error {
+    match locks::named_in(&stderr) {
+        Some(lock) => Error::locked(lock),
+        None => Error::GitProgram { command: shown(args), stderr },
+    }
 }
 
 fn shown<S: AsRef<OsStr>>(args: &[S]) -> String {

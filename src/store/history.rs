@@ -69,6 +69,15 @@ impl Repository {
             .doing(|| format!("compare the histories of {} and {}", ancestor.short(), descendant.short()))
     }
 
+    /// `tip` and all its ancestors that are here (a shallow clone lacks some), children before parents.
+    pub fn ancestors(&self, tip: ObjectId) -> Result<Vec<ObjectId>> {
+        let doing = || format!("walk the history of {}", tip.short());
+        let mut walk = self.git.revwalk().doing(doing)?;
+        walk.set_sorting(git2::Sort::TOPOLOGICAL).doing(doing)?;
+        walk.push(oid(tip)).doing(doing)?;
+        walk.map(|found| Ok(super::objects::id(found.doing(doing)?))).collect()
+    }
+
     /// Whether `ancestor` stands on the first-parent line of `tip`.
     pub fn is_on_line(&self, ancestor: ObjectId, tip: ObjectId) -> Result<bool> {
         for commit in self.first_parents(tip) {
@@ -177,6 +186,17 @@ impl Repository {
 
     /// The newest policy that parses on the first-parent line of `tip`, with what is wrong with the newest text.
     pub fn policy(&self, tip: ObjectId) -> Result<(Policy, Option<String>)> {
+        if let Some((known, found)) = &*self.policy.borrow()
+            && *known == tip
+        {
+            return Ok(found.clone());
+        }
+        let found = self.find_policy(tip)?;
+        self.policy.replace(Some((tip, found.clone())));
+        Ok(found)
+    }
+
+    fn find_policy(&self, tip: ObjectId) -> Result<(Policy, Option<String>)> {
         let mut trouble: Option<String> = None;
         let mut broken_now: Option<String> = None;
         let mut last_blob = None;

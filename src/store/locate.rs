@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::content::Walk;
 use super::objects::EntryMode;
 use super::{Repository, Result};
 use crate::compile::Kind;
@@ -167,7 +168,9 @@ impl Repository {
             }
         }
         let mut folders = vec![(String::new(), root, 0)];
+        let mut walk = Walk::below("");
         while let Some((folder, tree, depth)) = folders.pop() {
+            walk.step()?;
             if listed.contains_key(folder.as_str()) {
                 continue;
             }

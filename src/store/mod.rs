@@ -11,6 +11,7 @@ mod content;
 mod crash;
 mod discard;
 mod draft;
+mod durable;
 mod error;
 mod git_program;
 mod history;
@@ -18,7 +19,9 @@ mod ledger;
 mod locate;
 pub mod locks;
 mod objects;
+mod ref_files;
 mod refs;
+mod tree_changes;
 mod tree_edit;
 mod work_tree;
 mod world;
@@ -40,17 +43,20 @@ pub use locate::{Located, Misplaced, manifest_on_disk};
 pub use locks::LockFile;
 pub use objects::{Commit, EntryMode, TagObject, Tree, TreeEntry};
 pub use refs::RefUpdate;
+pub use tree_changes::{Place, TreeChange};
 pub use tree_edit::{TreeEdit, TreeEdits};
 pub use work_tree::{Touched, WorkTreeChanges};
 pub use world::{Change, RefPlace, SEEN_LEDGER, Scope, World};
 
-use error::Doing as _;
-use objects::Staged;
+use objects::{LargeTrees, Staged};
 
 /// One repository, opened once per command or worker.
 pub struct Repository {
     git: git2::Repository,
     staged: RefCell<Staged>,
+    large_trees: LargeTrees,
+    /// The policy of the default branch's tip, which every step of a command asks for.
+    policy: RefCell<Option<(crate::domain::ObjectId, (crate::policy::Policy, Option<String>))>>,
 }
 
 impl Repository {
@@ -59,7 +65,12 @@ impl Repository {
         sync_to_disk();
         let git = git2::Repository::open_ext(dir, git2::RepositoryOpenFlags::empty(), &[] as &[&Path])
             .map_err(|error| cannot_open(dir, error))?;
-        Ok(Repository { git, staged: RefCell::default() })
+        Ok(Repository {
+            git,
+            staged: RefCell::default(),
+            large_trees: LargeTrees::default(),
+            policy: RefCell::default(),
+        })
     }
 
     /// The folder with the checked-out files, absent in a bare repository.
@@ -95,7 +106,10 @@ impl Repository {
     /// Writes a value into the repository's own configuration.
     pub fn set_config(&self, key: &str, value: &str) -> Result<()> {
         let set = || self.git.config()?.open_level(git2::ConfigLevel::Local)?.set_str(key, value);
-        set().doing(|| format!("write `{key}` into the repository's configuration"))
+        set().map_err(|error| match error.code() {
+            git2::ErrorCode::Locked => Error::locked(self.common_dir().join("config.lock")),
+            _ => Error::Git { doing: format!("write `{key}` into the repository's configuration"), source: error },
+        })
     }
 
     /// Whether a remote called `name` is configured.

@@ -41,14 +41,18 @@ impl WorkTreeChanges {
 }
 
 impl Touched {
+    /// Whether one of the paths is in `folder`.
+    pub fn inside(&self, folder: &str) -> bool {
+        let prefix = format!("{folder}/");
+        self.0.range(prefix.clone()..).next().is_some_and(|path| path.starts_with(&prefix))
+    }
+
     /// Whether one of the paths belongs to `agent`.
     pub fn touch(&self, agent: &Located) -> bool {
         if agent.folder.is_empty() {
             return !self.0.is_empty();
         }
-        let prefix = format!("{}/", agent.folder);
-        let inside = self.0.range(prefix.clone()..).next().is_some_and(|path| path.starts_with(&prefix));
-        inside
+        self.inside(&agent.folder)
             || (!agent.include.is_empty()
                 && matcher(&agent.include).is_ok_and(|globs| self.0.iter().any(|path| globs.is_match(path))))
     }

@@ -112,6 +112,15 @@ impl World {
         repository.read_ref(&self.tracking_name(place))
     }
 
+    /// All branches that have the name of an environment, whosever they are.
+    pub fn environments(&self, repository: &Repository) -> Result<Vec<(EnvironmentName, ObjectId)>> {
+        let heads = if self.remote { format!("refs/remotes/{REMOTE}/") } else { "refs/heads/".to_owned() };
+        let prefix = format!("{heads}{}", self.branch_prefix);
+        let refs = repository.list_refs(&prefix)?;
+        let named = refs.into_iter().filter_map(|(name, tip)| Some((name.strip_prefix(&prefix)?.parse().ok()?, tip)));
+        Ok(named.collect())
+    }
+
     /// The default branch's short name and tip: `origin/HEAD`, else the branch that `init` recorded, else HEAD.
     pub fn default_branch(&self, repository: &Repository) -> Result<(String, Option<ObjectId>)> {
         let short = |name: String, prefix: &str| name.strip_prefix(prefix).map(str::to_owned);
@@ -271,6 +280,24 @@ impl World {
         self.remember(repository)
     }
 
+    /// Refuses before anything is written what would stop one of `changes` for good: a lock left by a dead process, or
+    /// a ref of somebody else's in the way.
+    pub fn check_moves(&self, repository: &Repository, changes: &[Change]) -> Result<()> {
+        if self.remote {
+            return Ok(());
+        }
+        let names: Vec<_> = changes.iter().map(|change| self.published_name(&change.place)).collect();
+        repository.wait_for_locks(names.iter().map(String::as_str), false)?;
+        for (change, name) in changes.iter().zip(&names) {
+            let folder = repository.common_dir().join(name);
+            let new = change.expected.is_none() && folder.parent().is_some_and(|parent| !parent.is_dir());
+            if new && let Some(obstacle) = repository.obstacle_above(name)? {
+                return Err(obstacle);
+            }
+        }
+        Ok(())
+    }
+
     fn push(&self, repository: &Repository, changes: &[Change]) -> Result<()> {
         let mut args: Vec<String> =
             ["push", "--porcelain", "--quiet", "--atomic", "--no-verify"].map(str::to_owned).to_vec();
@@ -418,29 +445,42 @@ impl World {
         }
     }
 
-    /// Whether [`World::seed_remote`] would push something.
-    pub fn would_seed(&self, repository: &Repository) -> Result<bool> {
-        let lacks = self.remote && self.read(repository, &RefPlace::Ledger)?.is_none();
-        Ok(lacks && repository.read_ref(&format!("refs/heads/{LEDGER}"))?.is_some())
+    /// The same names, in this repository alone.
+    #[must_use]
+    pub fn local(self) -> Self {
+        World { remote: false, ..self }
     }
 
-    /// Local branches of ours that a remote without any is given. Returns whether something was pushed.
-    pub fn seed_remote(&self, repository: &Repository) -> Result<bool> {
-        if !self.would_seed(repository)? {
-            return Ok(false);
+    /// The ledger of this clone, if the remote has none: the newest one seen, or the local branch.
+    pub fn seed(&self, repository: &Repository) -> Result<Option<ObjectId>> {
+        if !self.remote || self.read(repository, &RefPlace::Ledger)?.is_some() {
+            return Ok(None);
         }
-        let Some(ledger) = repository.read_ref(&format!("refs/heads/{LEDGER}"))? else { return Ok(false) };
+        let Some(ours) = repository.read_ref(&format!("refs/heads/{LEDGER}"))? else { return Ok(None) };
+        match repository.read_ref(SEEN_LEDGER)? {
+            Some(seen) if repository.is_ancestor(ours, seen)? => Ok(Some(seen)),
+            _ => Ok(Some(ours)),
+        }
+    }
+
+    /// Gives the remote `ledger`, and the environments that it speaks of where the remote has none.
+    pub fn seed_remote(&self, repository: &Repository, ledger: ObjectId) -> Result<()> {
+        let theirs: BTreeSet<_> = self.environments(repository)?.into_iter().map(|(name, _)| name).collect();
         let mut specs = vec![format!("{ledger}:refs/heads/{LEDGER}")];
-        for (name, id) in repository.list_refs(&format!("refs/heads/{}", self.branch_prefix))? {
-            if repository.is_ancestor(id, ledger)? {
-                specs.push(format!("{id}:{name}"));
+        for (name, id) in self.clone().local().environments(repository)? {
+            if !theirs.contains(&name) && repository.is_ancestor(id, ledger)? {
+                specs.push(format!("{id}:{}", self.published_name(&RefPlace::Environment(name))));
             }
         }
         let mut args: Vec<String> = ["push", "--quiet", "--atomic", "--no-verify", REMOTE].map(str::to_owned).to_vec();
         args.extend(specs);
-        self.network(repository).run(&args)?;
+        let pushed = self.network(repository).run(&args);
         self.refresh(repository, &Scope::Agents(BTreeSet::new()))?;
-        Ok(true)
+        match pushed {
+            // Somebody else was faster: then the remote has one.
+            Err(error) if self.read(repository, &RefPlace::Ledger)?.is_none() => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 

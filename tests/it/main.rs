@@ -1,8 +1,13 @@
 //! Stories: the program as people use it, on real repositories, with real git.
 
+mod bad_input;
 mod corpus;
+mod crash;
+mod durability;
 mod env;
+mod healing;
 mod idempotency;
 mod layers;
 mod policy;
+mod promises;
 mod release;

@@ -31,7 +31,7 @@ pub(super) fn line_of(starts: &[usize], at: usize) -> usize {
     starts.partition_point(|start| *start <= at).saturating_sub(1)
 }
 
-fn shown(secret: &str) -> usize {
+pub(super) fn shown(secret: &str) -> usize {
     (secret.chars().count() / 4).min(4)
 }
 

@@ -58,6 +58,36 @@ pub fn mask(text: &str) -> String {
     masking::cover(text, &hits(text))
 }
 
+/// Where in `text`, the content of the file `path`, the secrets are that [`scan`] refuses, in order.
+pub fn refused(path: &str, text: &str) -> Vec<Range<usize>> {
+    let mut hits = hits(text);
+    if !hits.is_empty() {
+        retain_refused(&mut hits, text, is_json(path), &line_starts(text));
+    }
+    hits.into_iter().map(|hit| hit.span).collect()
+}
+
+/// How much of the secret `text` may be shown.
+pub fn shown_part(text: &str) -> &str {
+    let end = text.char_indices().nth(masking::shown(text)).map_or(text.len(), |(at, _)| at);
+    &text[..end]
+}
+
+fn line_starts(text: &str) -> Vec<usize> {
+    std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect()
+}
+
+/// Drops what a comment allows.
+fn retain_refused(hits: &mut Vec<Hit>, text: &str, json: bool, starts: &[usize]) {
+    if json {
+        return;
+    }
+    let marked: BTreeSet<usize> = text.match_indices(ALLOW).map(|(at, _)| line_of(starts, at)).collect();
+    let allowed =
+        |line: usize| marked.contains(&line) || line.checked_sub(1).is_some_and(|line| marked.contains(&line));
+    hits.retain(|hit| !allowed(line_of(starts, hit.span.start)));
+}
+
 /// The text of a file, with replacement characters where it is not quite UTF-8. Nothing for binary files.
 fn scannable(file: &SourceFile) -> Option<std::borrow::Cow<'_, str>> {
     let readable = matches!(file.mode, FileMode::Regular | FileMode::Executable);
@@ -94,13 +124,8 @@ fn scan_file(path: &str, text: &str, about: &[usize], findings: &mut Vec<Finding
         return;
     }
     let json = is_json(path);
-    let starts: Vec<usize> = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-    if !json {
-        let marked: BTreeSet<usize> = text.match_indices(ALLOW).map(|(at, _)| line_of(&starts, at)).collect();
-        let allowed =
-            |line: usize| marked.contains(&line) || line.checked_sub(1).is_some_and(|line| marked.contains(&line));
-        hits.retain(|hit| !allowed(line_of(&starts, hit.span.start)));
-    }
+    let starts = line_starts(text);
+    retain_refused(&mut hits, text, json, &starts);
     let masked = Masked::new(text, &starts, &hits);
     about.iter().for_each(|index| masked.cover(&mut findings[*index]));
     for hit in hits.iter().take(MOST_PER_FILE) {

@@ -105,7 +105,7 @@ fn an_environment_that_is_named_no_longer_is_served_moves_no_more_and_is_reporte
     let waits = world.publish("support").waits;
     assert_eq!((world.serves("a", "support"), world.serves("b", "support")), (Some(2), Some(1)));
     assert!(world.lines[&env("b")].routes.is_some());
-    assert_eq!((waits.len(), waits[0].code), (1, "not_named"));
+    assert_eq!((waits.len(), &*waits[0].code), (1, "not_named"));
     for intent in [promote("support", "b", None), rollback("support", "b", None), hold("support", "b")] {
         assert_eq!(world.refused(intent).code, "not_named");
     }

@@ -97,7 +97,7 @@ pub fn judge(
     let record = record(tag, &read, &located.folder, &located.kind.to_string(), frozen.digest());
     let entry =
         repository.stage_entry(&NewEntry { record: &record, content, config: frozen.bytes(), tag: &read.raw })?;
-    Ok(Judged::Verdict(Verdict::Accept(Accepted { entry, record, key: key(&read.message) })))
+    Ok(Judged::Verdict(Verdict::Accept(Box::new(Accepted { entry, record, key: key(&read.message) }))))
 }
 
 fn quoted(findings: &[Finding]) -> String {

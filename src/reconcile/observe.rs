@@ -33,7 +33,7 @@ pub struct View<'r> {
     /// Entries and heads that were found again because the ledger is lost.
     pub rebuilt: Option<rebuild::Rebuilt>,
     /// The branches' tips.
-    pub tips: BTreeMap<EnvironmentName, Option<ObjectId>>,
+    pub tips: Tips,
     /// The default branch's tip.
     pub default_tip: Option<ObjectId>,
     /// What is wrong with the policy, if anything.
@@ -516,12 +516,15 @@ fn merge_refused(policy: &Policy, agent: &AgentId, reason: &str) -> Option<Wait>
     })
 }
 
+/// Where each environment's branch points.
+type Tips = BTreeMap<EnvironmentName, Option<ObjectId>>;
+
 fn environments(
     repository: &Repository,
     world: &World,
     ledger: &Ledger<'_>,
     observed: &Observed,
-) -> Result<(Vec<ObservedEnvironment>, BTreeMap<EnvironmentName, Option<ObjectId>>)> {
+) -> Result<(Vec<ObservedEnvironment>, Tips)> {
     let mut heads = ledger.heads()?;
     let mut all = Vec::new();
     let mut tips = BTreeMap::new();

@@ -210,7 +210,7 @@ fn commit_draft(
     if repository.content(head.tree, located)? == Some(candidate.content) {
         return Ok(head.id);
     }
-    repository.stage_from_draft(draft, draft.root)?;
+    repository.stage_from_draft(draft)?;
     let tree = if located.folder.is_empty() {
         candidate.content.source
     } else {

@@ -41,6 +41,7 @@ pub fn apply(
         growing: BTreeMap::new(),
         deployment: None,
         kept: Vec::new(),
+        follow: view.unfollowed.clone(),
     };
     let asked = matches!(plan.answer, Some(Answer::Moved { .. }));
     for step in &plan.steps {
@@ -72,6 +73,8 @@ struct Applying<'a, 'r> {
     growing: BTreeMap<EnvironmentName, Growing>,
     deployment: Option<DeploymentId>,
     kept: Vec<(crate::domain::VersionTag, String)>,
+    /// Tags that this clone makes of its own once the remote has them for sure.
+    follow: Vec<(crate::domain::VersionTag, ObjectId)>,
 }
 
 impl Applying<'_, '_> {
@@ -82,6 +85,7 @@ impl Applying<'_, '_> {
             }
             Step::Accept { tag, accepted } => {
                 self.edit.accept(tag, accepted.entry, accepted.record.commit);
+                self.follow.push((tag.clone(), accepted.record.tag));
                 if let Some((name, request)) = accepted.key {
                     // Any controller finishes the answer of a publish from the tag alone.
                     let answer = serde_json::to_value(&accepted.record).expect("a version record is plain JSON");
@@ -235,6 +239,8 @@ impl Applying<'_, '_> {
         }
         if self.changes.is_empty() {
             repository.drop_staged();
+            self.view.world.follow(repository)?;
+            self.view.world.follow_tags(repository, &self.follow)?;
             return Ok(heads);
         }
         self.view.world.check_moves(repository, &self.changes)?;
@@ -242,6 +248,7 @@ impl Applying<'_, '_> {
         repository.sync_foreign_objects()?;
         crash_point("objects written");
         self.view.world.commit(repository, &self.changes)?;
+        self.view.world.follow_tags(repository, &self.follow)?;
         Ok(heads)
     }
 }

@@ -64,6 +64,8 @@ pub fn carry_out(
     agents: BTreeSet<AgentId>,
     manner: &Manner,
 ) -> Result<Moved, Problem> {
+    let deepened = workspace.deepened()?;
+    let workspace = deepened.as_ref().unwrap_or(workspace);
     let actor = workspace.identity()?;
     let asked = serde_json::json!({ "intent": format!("{intent:?}"), "reason": manner.reason });
     let key = idempotency::key(manner.idempotency_key.as_deref(), &actor, verb, &asked)?;
@@ -82,6 +84,7 @@ pub fn carry_out(
     };
     match run(&context, &order, &mut memory, &remember)? {
         Decided::KeyReused => Err(idempotency::reused()),
+        Decided::Overtaken { .. } => unreachable!("only a publish can be overtaken"),
         Decided::Replayed(answer) => replayed(&answer),
         Decided::Done(outcome) => {
             let mut moved = moved(&outcome.plan, &agents).map_err(|problem| explained(workspace, &agents, problem))?;

@@ -111,6 +111,13 @@ impl From<Error> for Problem {
             Error::Git { .. } | Error::Io { .. } | Error::GitProgram { .. } => {
                 system_hint(&error, problem(error_code(&error)))
             }
+            Error::Remote { .. } => problem("remote_unreachable")
+                .hint("git ls-remote origin shows whether it can be reached; --local decides in this repository alone"),
+            Error::PushRefused { remote, refs, .. } => problem("push_refused")
+                .hint(format!(
+                    "ask whoever runs `{remote}` for the right to push there; pointsman protect prints the rules it needs"
+                ))
+                .details(serde_json::json!({ "refs": refs })),
             Error::GitTimeout { .. } => Problem { kind: Kind::Waited, ..problem("git_timeout") }
                 .hint("is the remote reachable? try: git ls-remote origin"),
         }

@@ -50,6 +50,21 @@ impl Workspace {
         }
     }
 
+    /// This workspace opened anew, if its shallow clone had to be given the history that says which policy holds: an
+    /// open repository remembers commits without the parents that came.
+    pub fn deepened(&self) -> Result<Option<Workspace>, Problem> {
+        if self.local || !self.repository.is_shallow() {
+            return Ok(None);
+        }
+        let ends = || std::fs::read(self.repository.common_dir().join("shallow")).ok();
+        let before = ends();
+        World::of(&self.repository, self.local).policy(&self.repository)?;
+        if ends() == before {
+            return Ok(None);
+        }
+        Workspace::open(&self.dir, self.local, self.now, self.author.clone()).map(Some)
+    }
+
     /// Surroundings of a pass. What nobody asked for by name is committed as whoever runs it, or as Pointsman.
     pub fn context(&self) -> Context<'_> {
         Context {
@@ -68,17 +83,21 @@ impl Workspace {
     /// Where refs are, with what environment branches start with.
     pub fn world(&self) -> Result<World, Problem> {
         let mut world = World::of(&self.repository, self.local);
-        let (_, tip) = world.default_branch(&self.repository)?;
-        if let Some(tip) = tip {
-            world.branch_prefix = self.repository.policy(tip)?.0.branch_prefix;
-        }
+        world.branch_prefix = world.policy(&self.repository)?.0.branch_prefix;
         Ok(world)
+    }
+
+    /// The folder with the checked-out files; a bare repository has none.
+    pub fn work_dir(&self) -> Result<&Path, Problem> {
+        self.repository.work_dir().ok_or_else(|| {
+            Problem::refused("bare_repository", "a bare repository has no working tree")
+                .hint("git clone it, and run this in the clone")
+        })
     }
 
     /// The policy of the default branch, which says everything about environments.
     pub fn policy(&self) -> Result<Policy, Problem> {
-        let tip = World::of(&self.repository, self.local).default_branch(&self.repository)?.1;
-        Ok(tip.map(|tip| self.repository.policy(tip)).transpose()?.unwrap_or_default().0)
+        Ok(World::of(&self.repository, self.local).policy(&self.repository)?.0)
     }
 
     /// The policy of the working tree, which lists agents for drafts; of HEAD where there is no working tree.
@@ -112,7 +131,11 @@ impl Workspace {
             return Ok(self.repository.read_ref("HEAD")?);
         }
         let world = World::of(&self.repository, self.local);
-        Ok(world.default_branch(&self.repository)?.1)
+        match world.default_branch(&self.repository)?.1 {
+            Some(tip) => Ok(Some(tip)),
+            // A mirror that was never fetched into by us tracks nothing yet.
+            None => Ok(self.repository.read_ref("HEAD")?),
+        }
     }
 
     /// The agent called `given`; without a name, the one whose folder this is, or the only one.

@@ -40,6 +40,7 @@ pub fn apply(
         changes: Vec::new(),
         growing: BTreeMap::new(),
         deployment: None,
+        ledger_tip: None,
         kept: Vec::new(),
         follow: view.unfollowed.clone(),
     };
@@ -52,10 +53,15 @@ pub fn apply(
         applying.edit.key(repository, &key.name, &record);
     }
     let heads = applying.finish()?;
-    let Applying { deployment, kept, .. } = applying;
+    let Applying { deployment, kept, ledger_tip, .. } = applying;
+    // Refs that only repeat what is decided decide nothing by being late.
+    if let Err(error) = view.world.follow(repository, view.accepted_tags()) {
+        tracing::warn!(%error, "refs of this clone will follow later");
+    }
     Ok(Outcome {
         plan,
         heads,
+        ledger_tip,
         deployment,
         kept,
         ledger: view.ledger_trouble(),
@@ -72,6 +78,7 @@ struct Applying<'a, 'r> {
     changes: Vec<Change>,
     growing: BTreeMap<EnvironmentName, Growing>,
     deployment: Option<DeploymentId>,
+    ledger_tip: Option<ObjectId>,
     kept: Vec<(crate::domain::VersionTag, String)>,
     /// Tags that this clone makes of its own once the remote has them for sure.
     follow: Vec<(crate::domain::VersionTag, ObjectId)>,
@@ -232,6 +239,7 @@ impl Applying<'_, '_> {
         } else {
             Some(self.edit.commit(&self.view.ledger, &self.context.committer, self.context.now)?)
         };
+        self.ledger_tip = ledger;
         if let Some(new) = ledger
             && self.view.ledger_ref != Some(new)
         {

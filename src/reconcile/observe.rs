@@ -49,6 +49,23 @@ pub struct View<'r> {
 }
 
 impl View<'_> {
+    /// Tags of the accepted versions that stand where they should.
+    pub fn accepted_tags(&self) -> impl Iterator<Item = VersionTag> {
+        self.observed.agents.iter().flat_map(|(agent, state)| {
+            let right = state.versions.keys().filter(|number| !state.astray.contains_key(number));
+            right.map(|number| VersionTag { agent: agent.clone(), number: *number })
+        })
+    }
+
+    /// The newest version of `agent`, those that this pass accepts included and one that it makes left out.
+    pub fn newest(&self, agent: &AgentId) -> Option<VersionNumber> {
+        let known = self.observed.agents.get(agent).and_then(|state| state.versions.keys().next_back().copied());
+        let accepted = self.observed.candidates.iter().filter(|candidate| {
+            candidate.tag.agent == *agent && !candidate.create && matches!(candidate.verdict, Verdict::Accept(_))
+        });
+        accepted.map(|candidate| candidate.tag.number).max().max(known)
+    }
+
     /// What becomes of the ledger's branch, if it is not where it should be.
     pub fn ledger_trouble(&self) -> Option<String> {
         match (&self.rebuilt, self.ledger.tip()) {
@@ -79,10 +96,7 @@ pub fn open(context: &Context<'_>, scope: &Scope) -> Result<Opened> {
     let mut world = World::of(repository, context.local);
     world.refresh(repository, scope)?;
     let (_, default_tip) = world.default_branch(repository)?;
-    let (policy, policy_note) = match default_tip {
-        Some(tip) => repository.policy(tip)?,
-        None => (Policy::default(), None),
-    };
+    let (policy, policy_note) = world.policy(repository)?;
     if policy.branch_prefix != world.branch_prefix {
         world.branch_prefix.clone_from(&policy.branch_prefix);
         world.refresh(repository, scope)?;
@@ -338,7 +352,15 @@ impl<'r, 'a> Looking<'r, 'a> {
             let known = agents.get(&tag.agent).and_then(|state| state.versions.keys().next_back().copied());
             let highest = newest.get(&tag.agent).copied().max(known);
             let collision = self.collision(&tag.agent, &ids)?;
-            match judge(self.repository, &tag, object, highest, collision.as_ref())? {
+            let judged = match judge(self.repository, &tag, object, highest, collision.as_ref()) {
+                // Objects that are damaged or missing here stop this tag only, and may be whole the next time.
+                Err(error @ (Error::Corrupt { .. } | Error::Git { .. })) => {
+                    self.ignored.push((tag.to_string(), format!("`{tag}` cannot be judged: {error}")));
+                    continue;
+                }
+                judged => judged?,
+            };
+            match judged {
                 Judged::NotOurs(reason) => {
                     self.memory.not_ours.insert((tag.to_string(), object), reason.clone());
                     self.ignored.push((tag.to_string(), reason));
@@ -458,7 +480,13 @@ impl<'r, 'a> Looking<'r, 'a> {
             let subject = commit.message.lines().next().unwrap_or_default();
             let mut message = crate::domain::record::one_line(subject);
             message.push('\n');
-            let new = NewVersion { agent: agent.clone(), commit: tip, tagger: context.committer.clone(), message };
+            let new = NewVersion {
+                agent: agent.clone(),
+                commit: tip,
+                tagger: context.committer.clone(),
+                message,
+                after: None,
+            };
             let candidate = self.new_version(&new, agents, candidates, context)?;
             if let Verdict::Refuse(rejection) = &candidate.verdict
                 && let Some(first) = policy.environments.first()

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::content::Walk;
 use super::objects::{EntryMode, Tree, TreeEntry};
 use super::{Error, Repository, Result};
+use crate::domain::agent_id::LONGEST;
 use crate::domain::ledger::Hold;
 use crate::domain::{AgentId, Identity, ObjectId};
 
@@ -75,8 +77,10 @@ impl<'r> EnvironmentTree<'r> {
         if let Some(tree) = self.repository.tree_at(self.root, "agents")? {
             folders.push((String::new(), tree));
         }
+        let mut walk = Walk::below("agents");
         while let Some((folder, tree)) = folders.pop() {
             for entry in self.repository.tree(tree)?.entries() {
+                walk.step()?;
                 let path = format!("{folder}{}", String::from_utf8_lossy(&entry.name));
                 if entry.mode != EntryMode::Tree {
                     continue;
@@ -84,7 +88,7 @@ impl<'r> EnvironmentTree<'r> {
                 // Agents never lie inside agents, so a known id ends the descent.
                 match path.parse::<AgentId>() {
                     Ok(agent) if agents.contains(&agent) => drop(served.insert(agent, entry.id)),
-                    _ if path.matches('/').count() < 12 => folders.push((format!("{path}/"), entry.id)),
+                    _ if path.len() < LONGEST => folders.push((format!("{path}/"), entry.id)),
                     _ => {}
                 }
             }

@@ -68,6 +68,24 @@ pub enum Error {
         /// What it printed.
         stderr: String,
     },
+    /// The remote could not be reached or read.
+    #[error("cannot {doing}: {words}")]
+    Remote {
+        /// The operation.
+        doing: String,
+        /// What git or the remote said.
+        words: String,
+    },
+    /// The remote did not take a push although nobody was faster: a rule or a hook of it says no.
+    #[error("`{remote}` refused to move {}: {words}", listed(refs))]
+    PushRefused {
+        /// Its name.
+        remote: String,
+        /// The refs that it names as refused.
+        refs: Vec<String>,
+        /// Its own words.
+        words: String,
+    },
     /// A git command ran past its time and was stopped.
     #[error("`git {command}` did not end within {seconds} seconds")]
     GitTimeout {
@@ -104,6 +122,14 @@ pub enum Error {
 
 fn id_or_none(id: Option<ObjectId>) -> String {
     id.map_or_else(|| "nothing".to_owned(), |id| id.to_string())
+}
+
+fn listed(refs: &[String]) -> String {
+    let mut text: Vec<_> = refs.iter().take(3).map(|name| format!("`{name}`")).collect();
+    if refs.len() > text.len() {
+        text.push(format!("{} more", refs.len() - text.len()));
+    }
+    text.join(", ")
 }
 
 /// An age in words: `12 s`, `3 min`, `2 h`, `5 days`.

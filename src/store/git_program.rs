@@ -16,6 +16,36 @@ const LOCAL_LIMIT: Duration = Duration::from_secs(120);
 /// How long a fetch or push may take.
 pub(super) const NETWORK_LIMIT: Duration = Duration::from_secs(300);
 
+/// What a git that runs us as a hook or an alias leaves in the environment about *its* repository, index and command.
+/// Ours names its repository by folder; settings given with `git -c` still hold.
+const NOT_INHERITED: [&str; 20] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_COMMON_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_INDEX_VERSION",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_QUARANTINE_PATH",
+    "GIT_PREFIX",
+    "GIT_NAMESPACE",
+    "GIT_SHALLOW_FILE",
+    "GIT_GRAFT_FILE",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_ATTR_SOURCE",
+    "GIT_CONFIG",
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
+];
+
+/// Settings of every command: it neither tidies up on the side nor runs the repository's hooks, which people write for
+/// their own commands.
+const SETTINGS: [&str; 4] =
+    ["gc.auto=0", "maintenance.auto=false", "advice.addEmbeddedRepo=false", "core.hooksPath=/dev/null"];
+
 /// A git command in the making: where it runs and with which settings.
 #[derive(Clone, Debug)]
 pub struct Git {
@@ -36,6 +66,12 @@ impl Git {
     /// Git as if started in `dir`.
     pub fn in_dir(dir: &Path) -> Self {
         Git { dir: dir.as_os_str().to_owned(), environment: Vec::new(), settings: Vec::new(), limit: LOCAL_LIMIT }
+    }
+
+    /// The same without the user's and the machine's configuration, which may sign, colour or rewrite.
+    #[must_use]
+    pub fn impersonal(self) -> Self {
+        self.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null")
     }
 
     /// The same with an environment variable.
@@ -81,10 +117,11 @@ impl Git {
     pub(super) fn run_to_end<S: AsRef<OsStr>>(&self, args: &[S], input: Option<Vec<u8>>) -> Result<Ended> {
         let mut command = Command::new("git");
         command.arg("-C").arg(&self.dir);
-        for setting in
-            ["gc.auto=0", "maintenance.auto=false", "advice.addEmbeddedRepo=false"].iter().chain(&self.settings)
-        {
+        for setting in SETTINGS.iter().chain(&self.settings) {
             command.arg("-c").arg(setting);
+        }
+        for name in NOT_INHERITED {
+            command.env_remove(name);
         }
         command.args(args).env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));

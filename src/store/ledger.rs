@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::branches::root_commit;
+use super::content::Walk;
 use super::objects::{EntryMode, Tree};
 use super::tree_edit::TreeEdits;
 use super::{AgentContent, Error, Repository, Result};
@@ -86,7 +87,9 @@ impl<'r> Ledger<'r> {
     pub fn agents(&self) -> Result<BTreeMap<AgentId, AgentFolder<'r>>> {
         let mut agents = BTreeMap::new();
         let mut folders: Vec<_> = self.tree_at("agents")?.map(|tree| (String::new(), tree)).into_iter().collect();
+        let mut walk = Walk::below("agents");
         while let Some((path, id)) = folders.pop() {
+            walk.step()?;
             let tree = self.repository.tree(id)?;
             if is_agent(&tree)
                 && let Ok(agent) = path.parse::<AgentId>()

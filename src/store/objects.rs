@@ -265,7 +265,11 @@ impl Repository {
             return Ok(bytes.clone());
         }
         let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
-        let object = odb.read(oid(id)).map_err(|error| self.missing(id, error))?;
+        let object = match odb.read(oid(id)) {
+            Err(_) if self.fetch_promised([id])? => odb.read(oid(id)),
+            found => found,
+        };
+        let object = object.map_err(|error| self.missing(id, error))?;
         if object.kind() != kind {
             return Err(Error::Corrupt {
                 what: format!("object {id} is a {}, expected a {}", object.kind(), kind),
@@ -309,7 +313,11 @@ impl Repository {
             return Ok(bytes.len() as u64);
         }
         let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
-        let (size, _) = odb.read_header(oid(id)).map_err(|error| self.missing(id, error))?;
+        let header = match odb.read_header(oid(id)) {
+            Err(_) if self.fetch_promised([id])? => odb.read_header(oid(id)),
+            found => found,
+        };
+        let (size, _) = header.map_err(|error| self.missing(id, error))?;
         Ok(size as u64)
     }
 

@@ -1,5 +1,6 @@
 //! Refs of this repository. Every move says what it expects to find; nothing is ever overwritten blindly.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use git2::ErrorCode;
@@ -60,6 +61,14 @@ impl Repository {
     pub fn read_symbolic(&self, name: &str) -> Option<String> {
         let reference = self.git.find_reference(name).ok()?;
         String::from_utf8(reference.symbolic_target_bytes()?.to_vec()).ok()
+    }
+
+    /// The branches that this repository or one of its linked worktrees has checked out.
+    pub(super) fn checked_out_branches(&self) -> BTreeSet<String> {
+        let worktrees = std::fs::read_dir(self.common_dir().join("worktrees")).into_iter().flatten().flatten();
+        let heads = worktrees.map(|entry| entry.path()).chain([self.common_dir().to_owned()]);
+        let heads = heads.filter_map(|dir| std::fs::read_to_string(dir.join("HEAD")).ok());
+        heads.filter_map(|head| Some(head.trim().strip_prefix("ref: ")?.to_owned())).collect()
     }
 
     /// All refs below `prefix` (which ends in a slash), in the order of their names.

@@ -3,9 +3,13 @@
 mod bad_input;
 mod corpus;
 mod crash;
+mod demo;
 mod durability;
 mod env;
 mod healing;
 mod layers;
 mod promises;
 mod release;
+mod repositories;
+mod setup;
+mod world;

@@ -322,7 +322,7 @@ fn commit_draft(
         repository.drop_staged();
         return Ok(Some(head.id));
     }
-    repository.stage_from_draft(draft, draft.root)?;
+    repository.stage_from_draft(draft)?;
     let note = call.note.as_deref().map(plain_text).unwrap_or_default();
     let mut message = format!("Publish {agent}\n");
     if !note.is_empty() {

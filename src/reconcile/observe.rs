@@ -42,6 +42,8 @@ pub struct View<'r> {
     pub ignored: Vec<(String, String)>,
     /// Whether the remote has neither ledger nor environments, and is given those of this clone.
     pub unseeded: bool,
+    /// Accepted tags that the remote has and this clone lacks, because a process died or a git client fetched none.
+    pub unfollowed: Vec<(VersionTag, ObjectId)>,
     /// The planner's input.
     pub observed: Observed,
 }
@@ -170,6 +172,7 @@ pub fn look<'r>(
         agents.entry(agent.clone()).or_default();
     }
     let ignored = std::mem::take(&mut looking.ignored);
+    let unfollowed = std::mem::take(&mut looking.unfollowed);
     let mut observed = Observed { policy, environments: Vec::new(), agents, candidates, waits };
     let (seen, mut tips) = environments(repository, &world, &ledger, &observed)?;
     observed.environments = seen;
@@ -183,7 +186,19 @@ pub fn look<'r>(
         observed.agents.extend(more);
         (observed.environments, tips) = environments(repository, &world, &ledger, &observed)?;
     }
-    Ok(View { world, ledger, ledger_ref, rebuilt, tips, default_tip, policy_note, ignored, unseeded, observed })
+    Ok(View {
+        world,
+        ledger,
+        ledger_ref,
+        rebuilt,
+        tips,
+        default_tip,
+        policy_note,
+        ignored,
+        unseeded,
+        unfollowed,
+        observed,
+    })
 }
 
 fn proposed_agents(environment: &ObservedEnvironment) -> Vec<AgentId> {
@@ -202,6 +217,9 @@ struct Looking<'r, 'a> {
     /// Tags of the agents that are looked at, by name.
     tags: BTreeMap<String, ObjectId>,
     ignored: Vec<(String, String)>,
+    /// Names of the tags that this clone has itself, where a remote decides.
+    local_tags: Option<BTreeSet<String>>,
+    unfollowed: Vec<(VersionTag, ObjectId)>,
     /// Agents whose documents in the ledger cannot be read: nothing is decided about them.
     unreadable: BTreeSet<AgentId>,
 }
@@ -214,17 +232,18 @@ impl<'r, 'a> Looking<'r, 'a> {
         memory: &'a mut Memory,
         scope: &Scope,
     ) -> Result<Self> {
-        let tags = match scope {
-            Scope::All => world.all_tags(repository)?,
-            Scope::Agents(agents) => {
-                let mut tags = BTreeMap::new();
-                for agent in agents {
-                    tags.extend(world.tags_of(repository, agent)?);
-                }
-                tags
-            }
-        };
-        Ok(Looking { repository, ledger, memory, tags, ignored: Vec::new(), unreadable: BTreeSet::new() })
+        let tags = world.tags(repository, scope)?;
+        let local_tags = if world.is_remote() { Some(world.clone().local().tags(repository, scope)?) } else { None };
+        Ok(Looking {
+            repository,
+            ledger,
+            memory,
+            tags,
+            ignored: Vec::new(),
+            local_tags: local_tags.map(|tags| tags.into_keys().collect()),
+            unfollowed: Vec::new(),
+            unreadable: BTreeSet::new(),
+        })
     }
 
     fn agents(&mut self, scope: &Scope) -> Result<BTreeMap<AgentId, ObservedAgent>> {
@@ -266,8 +285,12 @@ impl<'r, 'a> Looking<'r, 'a> {
             let revoked = mark.is_some_and(|mark| mark.revoked.is_some());
             versions.insert(number, KnownVersion { entry, revoked });
             let (right, _) = self.right_tag(entry)?;
-            let found = self.tags.get(&format!("{agent}/{number}")).copied();
+            let name = format!("{agent}/{number}");
+            let found = self.tags.get(&name).copied();
             if found == Some(right) {
+                if self.local_tags.as_ref().is_some_and(|local| !local.contains(&name)) {
+                    self.unfollowed.push((VersionTag { agent: agent.clone(), number }, right));
+                }
                 continue;
             }
             // What is remembered must not lead to a step: it is read again.

@@ -171,17 +171,25 @@ impl Repository {
     pub fn stage_from_draft(&self, draft: &Draft, id: ObjectId) -> Result<()> {
         let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
         let new = draft.new_objects();
-        let mut trees = vec![id];
-        while let Some(tree) = trees.pop() {
-            // A tree that the repository has already has everything below it there too.
-            if !new.contains(&tree) {
+        let mut trees = vec![(id, self.head_tree()?)];
+        while let Some((tree, committed)) = trees.pop() {
+            // What HEAD reaches is complete. A tree that is merely there may be what a publish wrote before its disk
+            // was full, with nothing below it.
+            if committed == Some(tree) {
                 continue;
             }
-            let object = odb.read(oid(tree)).doing(|| format!("read object {tree}"))?;
-            self.stage_foreign(ObjectType::Tree, object.data());
+            if new.contains(&tree) {
+                let object = odb.read(oid(tree)).doing(|| format!("read object {tree}"))?;
+                self.stage_foreign(ObjectType::Tree, object.data());
+            }
+            let committed = committed.map(|tree| self.tree(tree)).transpose()?.unwrap_or_default();
+            let folder = |name: &[u8]| {
+                let entries = committed.entries().iter();
+                entries.clone().find(|entry| entry.name == name && entry.mode == super::EntryMode::Tree)
+            };
             for entry in self.tree(tree)?.entries() {
                 match entry.mode {
-                    super::EntryMode::Tree => trees.push(entry.id),
+                    super::EntryMode::Tree => trees.push((entry.id, folder(&entry.name).map(|folder| folder.id))),
                     super::EntryMode::Commit => {}
                     _ if new.contains(&entry.id) => {
                         let object = odb.read(oid(entry.id)).doing(|| format!("read object {}", entry.id))?;

@@ -2,11 +2,16 @@
 
 mod check;
 mod compare;
+mod demo;
 mod diff;
+mod discard;
 mod history;
 mod hold;
+mod init;
+mod new;
 mod options;
 mod promote;
+mod protect;
 mod publish;
 mod reconcile;
 mod release;
@@ -43,6 +48,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
+    New(new::Args),
     Status(status::Args),
     Check(check::Args),
     Diff(diff::Args),
@@ -55,10 +62,13 @@ enum Command {
     ReleaseHold(hold::ReleaseArgs),
     Retire(retire::Args),
     Revoke(revoke::Args),
+    Discard(discard::Args),
     History(history::Args),
     Compare(compare::Args),
     Reconcile(reconcile::Args),
     Verify(verify::Args),
+    Protect(protect::Args),
+    Demo(demo::Args),
 }
 
 /// Parses the process's arguments, runs the verb and returns the exit code: 0 done, 1 refused or found errors, 2
@@ -70,25 +80,7 @@ pub fn main() -> ExitCode {
     };
     cli.global.start_logging();
     let session = Session::new(cli.global);
-    let result = match &cli.command {
-        Command::Status(args) => status::run(args, &session),
-        Command::Check(args) => check::run(args, &session),
-        Command::Diff(args) => diff::run(args, &session),
-        Command::Publish(args) => publish::run(args, &session),
-        Command::Versions(args) => versions::run(args, &session),
-        Command::Promote(args) => promote::run(args, &session),
-        Command::Rollback(args) => rollback::run(args, &session),
-        Command::Release(args) => release::run(args, &session),
-        Command::Hold(args) => hold::hold(args, &session),
-        Command::ReleaseHold(args) => hold::release(args, &session),
-        Command::Retire(args) => retire::run(args, &session),
-        Command::Revoke(args) => revoke::run(args, &session),
-        Command::History(args) => history::run(args, &session),
-        Command::Compare(args) => compare::run(args, &session),
-        Command::Reconcile(args) => reconcile::run(args, &session),
-        Command::Verify(args) => verify::run(args, &session),
-    };
-    match result {
+    match dispatch(&cli.command, &session) {
         Ok(code) => code,
         Err(problem) => {
             session.fail(&problem);
@@ -107,6 +99,32 @@ fn misused(error: &clap::Error) -> ExitCode {
         eprintln!("{}", escape(line));
     }
     ExitCode::from(2)
+}
+
+fn dispatch(command: &Command, session: &Session) -> Done {
+    match command {
+        Command::Init(args) => init::run(args, session),
+        Command::New(args) => new::run(args, session),
+        Command::Status(args) => status::run(args, session),
+        Command::Check(args) => check::run(args, session),
+        Command::Diff(args) => diff::run(args, session),
+        Command::Publish(args) => publish::run(args, session),
+        Command::Versions(args) => versions::run(args, session),
+        Command::Promote(args) => promote::run(args, session),
+        Command::Rollback(args) => rollback::run(args, session),
+        Command::Release(args) => release::run(args, session),
+        Command::Hold(args) => hold::hold(args, session),
+        Command::ReleaseHold(args) => hold::release(args, session),
+        Command::Retire(args) => retire::run(args, session),
+        Command::Revoke(args) => revoke::run(args, session),
+        Command::Discard(args) => discard::run(args, session),
+        Command::History(args) => history::run(args, session),
+        Command::Compare(args) => compare::run(args, session),
+        Command::Reconcile(args) => reconcile::run(args, session),
+        Command::Verify(args) => verify::run(args, session),
+        Command::Protect(args) => protect::run(args, session),
+        Command::Demo(args) => demo::run(args, session),
+    }
 }
 
 /// What a verb returns.

@@ -30,6 +30,8 @@ pub struct Session {
     locks: RefCell<Vec<LockFile>>,
     /// Whether a person reads the results as they come.
     pub terminal: bool,
+    /// Where everything goes that would be printed, for a command inside another one.
+    captured: Option<RefCell<String>>,
 }
 
 impl Session {
@@ -42,7 +44,17 @@ impl Session {
             Colour::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         };
         let width = if terminal { terminal_width() } else { 100 };
-        Session { style: Style { color: colour, width }, terminal, global, locks: RefCell::default() }
+        Session { style: Style { color: colour, width }, terminal, global, locks: RefCell::default(), captured: None }
+    }
+
+    /// A session that prints nothing and keeps what it would have printed.
+    pub(super) fn capturing(global: Global, style: Style) -> Self {
+        Session { global, style, terminal: false, locks: RefCell::default(), captured: Some(RefCell::default()) }
+    }
+
+    /// What was kept.
+    pub(super) fn into_captured(self) -> String {
+        self.captured.map(RefCell::into_inner).unwrap_or_default()
     }
 
     /// Opens the repository that the options name.
@@ -86,12 +98,18 @@ impl Session {
 
     /// Prints to stdout. A reader that went away (`| head`) is no error.
     pub fn print(&self, text: &str) {
+        if let Some(captured) = &self.captured {
+            captured.borrow_mut().push_str(text);
+            return;
+        }
         let _ = std::io::stdout().write_all(text.as_bytes());
     }
 
     /// Tells something beside the result, unless `--quiet`.
     pub fn tell(&self, text: &str) {
-        if !self.global.quiet {
+        if let Some(captured) = &self.captured {
+            captured.borrow_mut().push_str(&format!("{text}\n"));
+        } else if !self.global.quiet {
             eprintln!("{text}");
         }
     }
@@ -146,7 +164,7 @@ impl Session {
 
     /// Runs `work`; if it takes long and a person is watching, says what is being done.
     pub fn during<T>(&self, doing: &str, work: impl FnOnce() -> T) -> T {
-        if self.global.quiet || !std::io::stderr().is_terminal() {
+        if self.captured.is_some() || self.global.quiet || !std::io::stderr().is_terminal() {
             return work();
         }
         let (done, wait) = mpsc::channel::<()>();

@@ -39,3 +39,24 @@ pub(super) fn moved(moved: &Moved) -> String {
 pub(super) fn waits(waits: &[Wait]) -> String {
     waits.iter().map(|wait| format!("waits: {}\n", escape(&wait.reason))).collect()
 }
+
+/// A word as a shell takes it: quoted where it must be.
+pub(super) fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", escape(word).replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell_word;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_read_them_otherwise() {
+        assert_eq!(shell_word(":/agents/support"), ":/agents/support");
+        assert_eq!(shell_word("it's $(here)"), "'it'\\''s $(here)'");
+        assert_eq!(shell_word(""), "''");
+    }
+}

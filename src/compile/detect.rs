@@ -74,6 +74,11 @@ pub fn propose<'a>(paths: impl IntoIterator<Item = &'a str>) -> Vec<Proposal> {
         .collect()
 }
 
+/// An id for an agent in `folder`, which need not fit the grammar.
+pub fn suggested_id(folder: &str) -> AgentId {
+    Ids::default().suggest(folder)
+}
+
 /// The folders around `folder`, the root included.
 fn parents(folder: &str) -> impl Iterator<Item = &str> {
     let root = (!folder.is_empty()).then_some("");

@@ -4,10 +4,16 @@
 
 pub mod check;
 pub mod diff;
+pub mod discard;
+pub mod embedded;
 pub mod idempotency;
+pub mod import;
+pub mod init;
 pub mod inspect;
 pub mod moves;
+pub mod new;
 pub mod problem;
+pub mod protect;
 pub mod publish;
 pub mod side;
 pub mod status;

@@ -352,7 +352,7 @@ fn same_listing(workspace: &Workspace, tree: &ObjectId, located: &Located) -> Re
 const OURS: &str = "Pointsman-";
 
 /// The tag's message: the note, then what is known at publish as trailers.
-fn tag_message(
+pub(super) fn tag_message(
     call: &PublishCall,
     parent: Option<VersionNumber>,
     source: Option<VersionNumber>,

@@ -87,6 +87,14 @@ impl Workspace {
         Ok(world)
     }
 
+    /// The folder with the checked-out files; a bare repository has none.
+    pub fn work_dir(&self) -> Result<&Path, Problem> {
+        self.repository.work_dir().ok_or_else(|| {
+            Problem::refused("bare_repository", "a bare repository has no working tree")
+                .hint("git clone it, and run this in the clone")
+        })
+    }
+
     /// The policy of the default branch, which says everything about environments.
     pub fn policy(&self) -> Result<Policy, Problem> {
         Ok(World::of(&self.repository, self.local).policy(&self.repository)?.0)

@@ -49,6 +49,9 @@ impl Style {
     }
 }
 
+/// The longest word that a narrow table keeps whole: a moment in time, `2026-01-31T23:59:59Z`.
+const LONGEST_WHOLE_WORD: usize = 20;
+
 /// A table without lines that fits the width. The first cell of a row may be a sign (`+`, `-`, `~`), which colours
 /// it. Cells are escaped already.
 pub fn table(header: &[&str], rows: &[Vec<String>], style: &Style) -> String {
@@ -60,11 +63,18 @@ pub fn table(header: &[&str], rows: &[Vec<String>], style: &Style) -> String {
     for row in rows {
         table.add_row(row.iter().map(String::as_str));
     }
-    // The second column holds what people search for, so it is broken last.
-    let named = rows.iter().filter_map(|row| Some(row.get(1)?.chars().count())).max().unwrap_or(0);
-    if let Some(column) = table.column_mut(1) {
-        let least = u16::try_from((named + 2).min(style.width / 2)).unwrap_or(u16::MAX);
-        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+    // The second column holds what people search for, so it is broken last; in the others short words stay whole.
+    for at in 0..header.len() {
+        let cells = rows.iter().filter_map(|row| row.get(at));
+        let least = match at {
+            1 => cells.map(|cell| cell.chars().count()).max().unwrap_or(0).min((style.width / 2).saturating_sub(2)),
+            _ => cells.flat_map(|cell| cell.split_whitespace()).map(|word| word.chars().count()).max().unwrap_or(0),
+        };
+        let fits = at == 1 || least <= LONGEST_WHOLE_WORD;
+        if let Some(column) = table.column_mut(at).filter(|_| fits) {
+            let least = u16::try_from(least + 2).unwrap_or(u16::MAX);
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+        }
     }
     let mut text = String::new();
     let mut ink = None;

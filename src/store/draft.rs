@@ -159,6 +159,20 @@ impl Repository {
         Ok(pathspecs)
     }
 
+    /// Files of the working tree that git tracks or would add, by path from the top.
+    pub fn work_files(&self) -> Result<Vec<String>> {
+        let Some(work_dir) = self.work_dir() else { return Ok(Vec::new()) };
+        let out = Git::in_dir(work_dir).run(&["ls-files", "-z", "-c", "-o", "--exclude-standard"])?;
+        let mut paths: Vec<String> = out
+            .split(|&c| c == 0)
+            .filter_map(|path| String::from_utf8(path.to_vec()).ok())
+            .filter(|path| !path.is_empty() && work_dir.join(path).symlink_metadata().is_ok())
+            .collect();
+        paths.sort();
+        paths.dedup();
+        Ok(paths)
+    }
+
     /// The tree of HEAD; nothing on an unborn branch.
     pub fn head_tree(&self) -> Result<Option<ObjectId>> {
         match self.read_ref("HEAD")? {

@@ -68,6 +68,12 @@ impl Git {
         Git { dir: dir.as_os_str().to_owned(), environment: Vec::new(), settings: Vec::new(), limit: LOCAL_LIMIT }
     }
 
+    /// The same without the user's and the machine's configuration, which may sign, colour or rewrite.
+    #[must_use]
+    pub fn impersonal(self) -> Self {
+        self.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null")
+    }
+
     /// The same with an environment variable.
     #[must_use]
     pub(super) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {

@@ -51,7 +51,7 @@ pub use refs::RefUpdate;
 pub use tree_changes::{Place, TreeChange};
 pub use tree_edit::{TreeEdit, TreeEdits};
 pub use work_tree::{Touched, WorkTreeChanges};
-pub use world::{Change, RefPlace, SEEN_LEDGER, Scope, World};
+pub use world::{Change, DEFAULT_BRANCH_KEY, RefPlace, SEEN_LEDGER, Scope, World};
 
 use crate::domain::ObjectId;
 use objects::{LargeTrees, Staged};

@@ -269,4 +269,22 @@ impl World {
             _ => Ok(Some(ours)),
         }
     }
+
+    /// Full names of branches under which `place` would stand or that would stand in its way, where they exist: here
+    /// and, as last fetched, in the remote. Git cannot hold both `env` and `env/live`.
+    pub fn in_the_way(&self, repository: &Repository, place: &RefPlace) -> Result<Vec<(String, ObjectId)>> {
+        let name = self.published_name(place);
+        let short = name.trim_start_matches("refs/heads/");
+        let mut found = Vec::new();
+        for home in ["refs/heads/".to_owned(), format!("refs/remotes/{REMOTE}/")] {
+            let parents = short.match_indices('/').map(|(at, _)| &short[..at]);
+            for candidate in parents.chain([short]) {
+                let name = format!("{home}{candidate}");
+                if let Some(id) = repository.read_ref(&name)? {
+                    found.push((name, id));
+                }
+            }
+        }
+        Ok(found)
+    }
 }

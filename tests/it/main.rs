@@ -3,6 +3,7 @@
 mod bad_input;
 mod corpus;
 mod crash;
+mod demo;
 mod durability;
 mod env;
 mod healing;
@@ -10,4 +11,5 @@ mod layers;
 mod promises;
 mod release;
 mod repositories;
+mod setup;
 mod world;

@@ -30,6 +30,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::ops::Problem;
+use crate::present::escape::escape;
 pub use session::Session;
 
 /// GitOps for AI voice and chat agents: tags are versions, branches are environments
@@ -73,7 +74,10 @@ enum Command {
 /// Parses the process's arguments, runs the verb and returns the exit code: 0 done, 1 refused or found errors, 2
 /// usage, 3 waited too long.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
     cli.global.start_logging();
     let session = Session::new(cli.global);
     match dispatch(&cli.command, &session) {
@@ -109,6 +113,18 @@ fn dispatch(command: &Command, session: &Session) -> Done {
         Command::Protect(args) => protect::run(args, session),
         Command::Demo(args) => demo::run(args, session),
     }
+}
+
+/// Help and version go out as they are; what is wrong with the arguments quotes them, so it is escaped.
+fn misused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    for line in error.render().to_string().lines() {
+        eprintln!("{}", escape(line));
+    }
+    ExitCode::from(2)
 }
 
 /// What a verb returns.

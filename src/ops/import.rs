@@ -280,6 +280,7 @@ fn publish(workspace: &Workspace, agent: &AgentId, source: &Source<'_>) -> Resul
             commit: source.commit,
             tagger: who,
             message: tag_message(&call, parent, None, None),
+            after: parent,
         }),
         key: None,
     };

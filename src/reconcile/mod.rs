@@ -7,6 +7,7 @@ mod judge;
 mod line;
 mod memory;
 mod observe;
+mod parts;
 mod pass;
 mod proof;
 mod rebuild;
@@ -15,7 +16,7 @@ use crate::domain::{Digest, Identity, ObjectId, VersionTag};
 use crate::plan::{Plan, Request};
 use crate::store::{Repository, Scope};
 
-pub use apply::crash_point;
+pub use crate::store::crash_point;
 pub use judge::{Judged, judge};
 pub use line::misfit;
 pub use memory::Memory;
@@ -72,6 +73,8 @@ pub struct NewVersion {
     pub tagger: Identity,
     /// The tag's message: note, then trailers.
     pub message: String,
+    /// The newest version that the publisher has seen. With another one there the decision is the publisher's again.
+    pub after: Option<crate::domain::VersionNumber>,
 }
 
 /// An idempotency key with the digest of its request.
@@ -90,6 +93,8 @@ pub struct Outcome {
     pub plan: Plan,
     /// Accepted heads that the pass made, newest per environment.
     pub heads: Vec<(crate::domain::EnvironmentName, ObjectId)>,
+    /// The ledger's newest commit afterwards; nothing where nothing was looked at.
+    pub ledger_tip: Option<ObjectId>,
     /// The deployment of the request, if it moved something.
     pub deployment: Option<crate::domain::DeploymentId>,
     /// Foreign objects that were found in place of accepted tags, and the refs that keep them.

@@ -15,8 +15,8 @@ use crate::plan::{
 };
 use crate::policy::{Policy, PublishOn};
 use crate::store::{
-    EntryMode, EnvironmentTree, Error, Ledger, RefPlace, Repository, Result, SEEN_LEDGER, Scope, Tip, TreeChange,
-    World, root_commit,
+    AgentFolder, EntryMode, EnvironmentTree, Error, Ledger, RefPlace, Repository, Result, SEEN_LEDGER, Scope, Tip,
+    TreeChange, World, root_commit,
 };
 
 /// The most changes of one proposal that are judged; with more it is put back unread.
@@ -47,6 +47,23 @@ pub struct View<'r> {
 }
 
 impl View<'_> {
+    /// Tags of the accepted versions that stand where they should.
+    pub fn accepted_tags(&self) -> impl Iterator<Item = VersionTag> {
+        self.observed.agents.iter().flat_map(|(agent, state)| {
+            let right = state.versions.keys().filter(|number| !state.astray.contains_key(number));
+            right.map(|number| VersionTag { agent: agent.clone(), number: *number })
+        })
+    }
+
+    /// The newest version of `agent`, those that this pass accepts included and one that it makes left out.
+    pub fn newest(&self, agent: &AgentId) -> Option<VersionNumber> {
+        let known = self.observed.agents.get(agent).and_then(|state| state.versions.keys().next_back().copied());
+        let accepted = self.observed.candidates.iter().filter(|candidate| {
+            candidate.tag.agent == *agent && !candidate.create && matches!(candidate.verdict, Verdict::Accept(_))
+        });
+        accepted.map(|candidate| candidate.tag.number).max().max(known)
+    }
+
     /// What becomes of the ledger's branch, if it is not where it should be.
     pub fn ledger_trouble(&self) -> Option<String> {
         match (&self.rebuilt, self.ledger.tip()) {
@@ -77,10 +94,7 @@ pub fn open(context: &Context<'_>, scope: &Scope) -> Result<Opened> {
     let mut world = World::of(repository, context.local);
     world.refresh(repository, scope)?;
     let (_, default_tip) = world.default_branch(repository)?;
-    let (policy, policy_note) = match default_tip {
-        Some(tip) => repository.policy(tip)?,
-        None => (Policy::default(), None),
-    };
+    let (policy, policy_note) = world.policy(repository)?;
     if policy.branch_prefix != world.branch_prefix {
         world.branch_prefix.clone_from(&policy.branch_prefix);
         world.refresh(repository, scope)?;
@@ -183,6 +197,8 @@ struct Looking<'r, 'a> {
     /// Tags of the agents that are looked at, by name.
     tags: BTreeMap<String, ObjectId>,
     ignored: Vec<(String, String)>,
+    /// Agents whose documents in the ledger cannot be read: nothing is decided about them.
+    unreadable: BTreeSet<AgentId>,
 }
 
 impl<'r, 'a> Looking<'r, 'a> {
@@ -203,7 +219,7 @@ impl<'r, 'a> Looking<'r, 'a> {
                 tags
             }
         };
-        Ok(Looking { repository, ledger, memory, tags, ignored: Vec::new() })
+        Ok(Looking { repository, ledger, memory, tags, ignored: Vec::new(), unreadable: BTreeSet::new() })
     }
 
     fn agents(&mut self, scope: &Scope) -> Result<BTreeMap<AgentId, ObservedAgent>> {
@@ -221,36 +237,42 @@ impl<'r, 'a> Looking<'r, 'a> {
         };
         let mut agents = BTreeMap::new();
         for (agent, folder) in folders {
-            let marks = folder.marks()?;
-            let rejections = folder.rejections()?;
-            let versions = folder.versions();
-            let known = versions.iter().map(|(number, entry)| {
-                let revoked = marks
-                    .versions
-                    .get(&crate::domain::ledger::VersionNumberKey(*number))
-                    .is_some_and(|mark| mark.revoked.is_some());
-                (*number, KnownVersion { entry: *entry, revoked })
-            });
-            let versions = known.collect();
-            agents.insert(agent, ObservedAgent { versions, marks, rejections, astray: BTreeMap::new() });
-        }
-        for (agent, state) in &mut agents {
-            for (number, known) in &state.versions {
-                let (right, _) = self.right_tag(known.entry)?;
-                let name = format!("{agent}/{number}");
-                let found = self.tags.get(&name).copied();
-                if found == Some(right) {
-                    continue;
+            match self.agent(&agent, &folder) {
+                Ok(state) => drop(agents.insert(agent, state)),
+                // One unreadable document stops its own agent; who asks for that agent is told.
+                Err(Error::Corrupt { what, .. }) if *scope == Scope::All => {
+                    self.ignored.push((agent.to_string(), format!("{what}; `{agent}` is left as it is")));
+                    self.unreadable.insert(agent);
                 }
-                // What is remembered must not lead to a step: it is read again.
-                self.memory.tags.remove(&known.entry);
-                let (right, raw) = self.right_tag(known.entry)?;
-                if found != Some(right) {
-                    state.astray.insert(*number, AstrayTag { right, found, raw });
-                }
+                Err(error) => return Err(error),
             }
         }
         Ok(agents)
+    }
+
+    /// What the ledger holds of one agent, and its tags that are not where they belong.
+    fn agent(&mut self, agent: &AgentId, folder: &AgentFolder<'_>) -> Result<ObservedAgent> {
+        let marks = folder.marks()?;
+        let rejections = folder.rejections()?;
+        let mut versions = BTreeMap::new();
+        let mut astray = BTreeMap::new();
+        for (number, entry) in folder.versions() {
+            let mark = marks.versions.get(&crate::domain::ledger::VersionNumberKey(number));
+            let revoked = mark.is_some_and(|mark| mark.revoked.is_some());
+            versions.insert(number, KnownVersion { entry, revoked });
+            let (right, _) = self.right_tag(entry)?;
+            let found = self.tags.get(&format!("{agent}/{number}")).copied();
+            if found == Some(right) {
+                continue;
+            }
+            // What is remembered must not lead to a step: it is read again.
+            self.memory.tags.remove(&entry);
+            let (right, raw) = self.right_tag(entry)?;
+            if found != Some(right) {
+                astray.insert(number, AstrayTag { right, found, raw });
+            }
+        }
+        Ok(ObservedAgent { versions, marks, rejections, astray })
     }
 
     /// The tag object that an entry names, and the blob that holds its bytes.
@@ -282,6 +304,9 @@ impl<'r, 'a> Looking<'r, 'a> {
                     continue;
                 }
             };
+            if self.unreadable.contains(&tag.agent) {
+                continue;
+            }
             let state = agents.get(&tag.agent);
             if state.is_some_and(|state| state.versions.contains_key(&tag.number)) {
                 continue;
@@ -304,7 +329,15 @@ impl<'r, 'a> Looking<'r, 'a> {
             let known = agents.get(&tag.agent).and_then(|state| state.versions.keys().next_back().copied());
             let highest = newest.get(&tag.agent).copied().max(known);
             let collision = self.collision(&tag.agent, &ids)?;
-            match judge(self.repository, &tag, object, highest, collision.as_ref())? {
+            let judged = match judge(self.repository, &tag, object, highest, collision.as_ref()) {
+                // Objects that are damaged or missing here stop this tag only, and may be whole the next time.
+                Err(error @ (Error::Corrupt { .. } | Error::Git { .. })) => {
+                    self.ignored.push((tag.to_string(), format!("`{tag}` cannot be judged: {error}")));
+                    continue;
+                }
+                judged => judged?,
+            };
+            match judged {
                 Judged::NotOurs(reason) => {
                     self.memory.not_ours.insert((tag.to_string(), object), reason.clone());
                     self.ignored.push((tag.to_string(), reason));
@@ -407,6 +440,9 @@ impl<'r, 'a> Looking<'r, 'a> {
         let mut made = Vec::new();
         for located in located.values().filter(|located| scope.covers(&located.agent)) {
             let agent = &located.agent;
+            if self.unreadable.contains(agent) {
+                continue;
+            }
             // A tag that waits to be judged speaks for itself first.
             if candidates.iter().any(|candidate| candidate.tag.agent == *agent) {
                 continue;
@@ -421,7 +457,13 @@ impl<'r, 'a> Looking<'r, 'a> {
             let subject = commit.message.lines().next().unwrap_or_default();
             let mut message = crate::domain::record::one_line(subject);
             message.push('\n');
-            let new = NewVersion { agent: agent.clone(), commit: tip, tagger: context.committer.clone(), message };
+            let new = NewVersion {
+                agent: agent.clone(),
+                commit: tip,
+                tagger: context.committer.clone(),
+                message,
+                after: None,
+            };
             let candidate = self.new_version(&new, agents, candidates, context)?;
             if let Verdict::Refuse(rejection) = &candidate.verdict
                 && let Some(first) = policy.environments.first()

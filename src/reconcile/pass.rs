@@ -6,13 +6,17 @@ use super::apply::apply;
 use super::history::GitHistory;
 use super::memory::{Memory, Settled, fingerprint};
 use super::observe::{View, look, open};
+use super::parts::Part;
 use super::{Context, Key, Order, Outcome};
-use crate::domain::Digest;
+use crate::domain::{Digest, ObjectId};
 use crate::plan::{Answer, Observed, Plan, plan};
-use crate::store::Result;
+use crate::store::{Error, Result};
 
 /// How long a pass goes on losing races before it gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The longest pause between two attempts; each one costs a fetch and a push.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 /// What a pass came to.
 pub enum Decided {
@@ -22,35 +26,108 @@ pub enum Decided {
     Replayed(serde_json::Value),
     /// The idempotency key came with another request before.
     KeyReused,
+    /// A version came in that the publisher has not seen: what to publish is to be decided again.
+    Overtaken {
+        /// The ledger's newest commit.
+        ledger: Option<ObjectId>,
+    },
 }
 
+/// Turns what a request came to into what an idempotency key remembers.
+type Remember<'f> = &'f dyn Fn(&Answer, &Observed) -> serde_json::Value;
+
 /// Runs one pass. `answer` turns what the request came to into what an idempotency key remembers.
-pub fn run(
+pub fn run(context: &Context<'_>, order: &Order, memory: &mut Memory, answer: Remember<'_>) -> Result<Decided> {
+    match attempt(context, order, memory, answer, None) {
+        // What the remote said no to may have been decided on a state that has passed: read and decide once more.
+        Err(failure) if matches!(failure.0, Error::PushRefused { .. }) => {}
+        other => return other.map_err(|failure| failure.0),
+    }
+    attempt(context, order, memory, answer, None).or_else(|failure| {
+        let (error, plan) = *failure;
+        if !matches!(error, Error::PushRefused { .. }) || Part::all(&plan).len() < 2 {
+            return Err(error);
+        }
+        tracing::debug!(%error, "refused twice, trying the parts alone");
+        one_by_one(context, order, memory, answer, &plan)
+    })
+}
+
+/// Carries out the parts of `plan` alone, each decided anew, so that one protected ref stops only itself. A refusal of
+/// the part that was asked for is an error; others are told.
+fn one_by_one(
     context: &Context<'_>,
     order: &Order,
     memory: &mut Memory,
-    answer: &dyn Fn(&Answer, &Observed) -> serde_json::Value,
+    answer: Remember<'_>,
+    plan: &Plan,
 ) -> Result<Decided> {
+    let own = Part::answered(plan);
+    let mut done: Option<Outcome> = None;
+    let mut refused = Vec::new();
+    for part in Part::all(plan) {
+        let asked = own.as_ref() == Some(&part);
+        let alone = if asked { order.clone() } else { Order::look_at(order.scope.clone()) };
+        match attempt(context, &alone, memory, answer, Some(&part)) {
+            Ok(Decided::Done(outcome)) => match &mut done {
+                Some(done) => done.absorb(*outcome),
+                None => done = Some(*outcome),
+            },
+            Ok(other) => return Ok(other),
+            Err(failure) => match failure.0 {
+                // Without the versions nothing else of this plan can be proven.
+                error @ Error::PushRefused { .. } if !asked && part != Part::Versions => refused.push((part, error)),
+                error => return Err(error),
+            },
+        }
+    }
+    match (done, refused.pop()) {
+        (Some(mut outcome), last) => {
+            refused.into_iter().chain(last).for_each(|(part, refusal)| part.tell(&refusal, &mut outcome));
+            Ok(Decided::Done(Box::new(outcome)))
+        }
+        (None, Some((_, refusal))) => Err(refusal),
+        (None, None) => attempt(context, order, memory, answer, None).map_err(|failure| failure.0),
+    }
+}
+
+/// Looks, decides and carries out, again as long as somebody is faster; `part` leaves the other parts of the plan out.
+/// An error comes with the plan that met it.
+fn attempt(
+    context: &Context<'_>,
+    order: &Order,
+    memory: &mut Memory,
+    answer: Remember<'_>,
+    part: Option<&Part>,
+) -> std::result::Result<Decided, Box<(Error, Plan)>> {
+    let unplanned = |error| Box::new((error, Plan::default()));
     let started = Instant::now();
     let mut wait = Duration::from_millis(2);
     loop {
-        let opened = open(context, &order.scope)?;
+        let opened = open(context, &order.scope).map_err(unplanned)?;
         // Read before anything else is looked at: what moves in the meantime makes the mark a stale one.
-        let mark = if order.is_plain() { fingerprint(context.repository) } else { None };
+        let mark = if order.is_plain() && part.is_none() { fingerprint(context.repository) } else { None };
         if let Some(outcome) = quiet(context, mark) {
             return Ok(Decided::Done(outcome));
         }
-        let view = look(context, order, memory, opened, true)?;
-        if let Some(decided) = remembered(&view, order.key.as_ref(), context.now)? {
+        let view = look(context, order, memory, opened, true).map_err(unplanned)?;
+        if let Some(decided) = remembered(&view, order.key.as_ref(), context.now).map_err(unplanned)? {
             return Ok(decided);
         }
-        let plan = decide(context, &view, order)?;
+        if order.publish.as_ref().is_some_and(|new| view.newest(&new.agent) != new.after) {
+            context.repository.drop_staged();
+            return Ok(Decided::Overtaken { ledger: view.ledger.tip() });
+        }
+        let mut plan = decide(context, &view, order).map_err(unplanned)?;
         let key = match (&order.key, &plan.answer) {
             // A refusal is not remembered: what was missing may be there the next time.
             (Some(_), Some(Answer::Refused(_) | Answer::Published(_)) | None) | (None, _) => None,
             (Some(key), Some(given)) => Some((key, answer(given, &view.observed))),
         };
-        match apply(context, &view, plan, key) {
+        if let Some(part) = part {
+            part.only(&mut plan);
+        }
+        match apply(context, &view, plan.clone(), key) {
             Ok(outcome) => {
                 let idle = outcome.plan.steps.is_empty() && outcome.ledger.is_none();
                 if let (Some(fingerprint), true) = (mark, idle) {
@@ -62,9 +139,12 @@ pub fn run(
                 tracing::debug!(%error, "somebody was faster, deciding again");
                 context.repository.drop_staged();
                 std::thread::sleep(wait.mul_f64(jitter()));
-                wait = (wait * 2).min(Duration::from_millis(200));
+                wait = (wait * 2).min(LONGEST_WAIT);
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                context.repository.drop_staged();
+                return Err(Box::new((error, plan)));
+            }
         }
     }
 }
@@ -77,6 +157,7 @@ fn quiet(context: &Context<'_>, mark: Option<Digest>) -> Option<Box<Outcome>> {
         heads: Vec::new(),
         deployment: None,
         kept: Vec::new(),
+        ledger_tip: None,
         ledger: None,
         policy_note: settled.policy_note,
         ignored: settled.ignored,

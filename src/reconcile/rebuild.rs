@@ -40,7 +40,7 @@ pub fn is_ours(repository: &Repository, tip: ObjectId) -> Result<bool> {
         match commit {
             Ok(commit) => last = Some(commit.id),
             // A ref may name a tree or a tag; that is not a branch of ours either.
-            Err(Error::Git { .. }) => return Ok(false),
+            Err(Error::Git { .. } | Error::Corrupt { .. }) => return Ok(false),
             Err(error) => return Err(error),
         }
     }

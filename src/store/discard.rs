@@ -75,9 +75,8 @@ impl Repository {
         let commit = self.stage_commit(tree, &[], who, now, "restore\n");
         self.flush()?;
 
-        let git = Git::in_dir(work_dir).setting("core.safecrlf=false");
-        let folder = if located.folder.is_empty() { "." } else { &located.folder };
-        let mut paths = vec![format!(":(top,literal){folder}")];
+        let git = Git::in_dir(work_dir).setting("core.safecrlf=false").setting("core.fsmonitor=false");
+        let mut paths = vec![located.pathspec()];
         paths.extend(included.iter().map(|path| format!(":(top,literal){path}")));
         // What is known to git after this is what the restore replaces or removes: new files would be left behind.
         let mut known = Vec::new();

@@ -12,7 +12,7 @@ use git2::ObjectType;
 
 use super::error::Doing as _;
 use super::objects::oid;
-use super::{Error, Git, Located, Repository, Result};
+use super::{Error, Git, Located, Repository, Result, crash_point};
 use crate::domain::ObjectId;
 
 /// How long the user's own git commands are waited for when the index is locked.
@@ -23,20 +23,21 @@ pub struct Draft {
     /// The tree of the whole index with the requested folders as they are on disk.
     pub root: ObjectId,
     /// Paths with an unresolved merge conflict, seen from the repository's root.
-    pub conflicted: BTreeSet<String>,
+    conflicted: BTreeSet<String>,
     quarantine: tempfile::TempDir,
     /// The user's index when the draft was made.
     base: Option<Vec<u8>>,
 }
 
 impl Draft {
-    /// The conflicted paths of `located`, seen from its folder.
-    pub fn conflicts_in(&self, located: &Located) -> BTreeSet<String> {
-        let inside = |path: &String| match located.folder.as_str() {
-            "" => Some(path.clone()),
-            folder => path.strip_prefix(folder)?.strip_prefix('/').map(str::to_owned),
+    /// The conflicted paths that belong to `located`, its included files too, seen from the repository's root.
+    pub fn conflicts_in(&self, located: &Located) -> Result<BTreeSet<String>> {
+        let globs = super::content::matcher(&located.include)?;
+        let inside = |path: &str| {
+            located.folder.is_empty()
+                || path.strip_prefix(located.folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
         };
-        self.conflicted.iter().filter_map(inside).collect()
+        Ok(self.conflicted.iter().filter(|path| inside(path) || globs.is_match(path)).cloned().collect())
     }
 
     fn index(&self) -> PathBuf {
@@ -99,27 +100,28 @@ impl Repository {
             .env("GIT_OBJECT_DIRECTORY", &objects)
             .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", self.common_dir().join("objects"))
             .setting("core.splitIndex=false")
+            // A program that the repository names may be wrong about what changed; the disk is not.
+            .setting("core.fsmonitor=false")
             .setting("core.fsync=none")
             .setting("core.safecrlf=false");
-        let conflicted = if self.merge_in_progress() { unmerged(&git)? } else { BTreeSet::new() };
+        // Adding a file settles its conflict in git's eyes, so conflicts are read first. Not only merges make them.
+        let conflicted = unmerged(&git)?;
         let pathspecs = self.pathspecs(&git, located)?;
         if !pathspecs.is_empty() {
             let mut args = vec!["add".to_owned(), "-A".to_owned(), "--sparse".to_owned(), "--".to_owned()];
             args.extend(pathspecs);
             git.run(&args)?;
         }
-        let root = match git.run(&["write-tree"]) {
-            Ok(id) => id,
-            // Conflicts elsewhere stop git from writing any tree; they are not this draft's business.
-            Err(error) => {
-                let elsewhere = unmerged(&git)?;
-                if elsewhere.is_empty() {
-                    return Err(error);
-                }
-                let paths = elsewhere.iter().flat_map(|path| format!("{path}\0").into_bytes()).collect();
-                git.run_with_input(&["update-index", "--force-remove", "-z", "--stdin"], paths)?;
-                git.run(&["write-tree"])?
-            }
+        let root = if conflicted.is_empty() {
+            git.run(&["write-tree"])?
+        } else {
+            // Conflicts elsewhere stop git from writing any tree. They are not this draft's business, and stay in the
+            // index that a publish installs: only a copy for the tree goes without them.
+            let copy = quarantine.path().join("index-for-tree");
+            std::fs::copy(&index, &copy).doing(doing)?;
+            let git = git.env("GIT_INDEX_FILE", &copy);
+            git.run_with_input(&["update-index", "--force-remove", "-z", "--stdin"], unmerged_paths(&git)?)?;
+            git.run(&["write-tree"])?
         };
         let root = String::from_utf8_lossy(&root).trim().parse().map_err(|_| Error::Corrupt {
             what: "`git write-tree` did not print an object id".to_owned(),
@@ -131,7 +133,7 @@ impl Repository {
     }
 
     /// What `git add` is asked for: folders by their literal path, included files by glob. Git fails on a pathspec
-    /// that matches nothing, so those are left out.
+    /// for which it has nothing to do, so those are left out.
     fn pathspecs(&self, git: &Git, located: &[&Located]) -> Result<Vec<String>> {
         let work_dir = self.work_dir().expect("a draft has a working tree");
         let head = self.head_tree()?;
@@ -141,17 +143,15 @@ impl Repository {
                 Some(tree) => self.tree_at(tree, &agent.folder)?.is_some(),
                 None => false,
             };
-            if known || work_dir.join(&agent.folder).is_dir() {
-                let folder = if agent.folder.is_empty() { "." } else { &agent.folder };
-                let spec = format!(":(top,literal){folder}");
-                // A folder that git ignores, or that is empty, matches nothing either.
-                if known || !listed(git, &spec)?.is_empty() {
-                    pathspecs.push(spec);
-                }
+            let spec = agent.pathspec();
+            // A folder that is known and there has something for git to look at. Any other may be ignored, empty,
+            // deleted, or left out by a sparse checkout.
+            if (known && work_dir.join(&agent.folder).is_dir()) || to_add(git, &spec)? {
+                pathspecs.push(spec);
             }
             for glob in &agent.include {
                 let spec = format!(":(top,glob){glob}");
-                if !listed(git, &spec)?.is_empty() {
+                if to_add(git, &spec)? {
                     pathspecs.push(spec);
                 }
             }
@@ -171,11 +171,6 @@ impl Repository {
         paths.sort();
         paths.dedup();
         Ok(paths)
-    }
-
-    fn merge_in_progress(&self) -> bool {
-        let signs = ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"];
-        signs.iter().any(|name| self.git_dir().join(name).exists())
     }
 
     /// The tree of HEAD; nothing on an unborn branch.
@@ -228,8 +223,7 @@ impl Repository {
                 Ok(()) => break,
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                     if started.elapsed() > INDEX_PATIENCE {
-                        let age = modified(&lock).and_then(|time| time.elapsed().ok()).unwrap_or_default();
-                        return Err(Error::Locked { path: lock, age });
+                        return Err(Error::locked(lock));
                     }
                     std::thread::sleep(Duration::from_millis(20));
                 }
@@ -239,6 +233,7 @@ impl Repository {
                 }
             }
         }
+        crash_point("index locked");
         // Holding the lock: the index cannot change between this look and the rename.
         if std::fs::read(self.index_file()).ok() != draft.base {
             let _ = std::fs::remove_file(&lock);
@@ -249,12 +244,21 @@ impl Repository {
     }
 }
 
-fn unmerged(git: &Git) -> Result<BTreeSet<String>> {
-    let out = git.run(&["ls-files", "-u", "-z"])?;
+/// Paths with an unresolved conflict, each ended by a NUL.
+fn unmerged_paths(git: &Git) -> Result<Vec<u8>> {
+    let out = git.run(&["ls-files", "-u", "-z", "--", ":(top)"])?;
     let rows = out.split(|&c| c == 0).filter_map(|row| row.iter().position(|&c| c == b'\t').map(|tab| &row[tab + 1..]));
-    Ok(rows.map(|path| String::from_utf8_lossy(path).into_owned()).collect())
+    Ok(rows.flat_map(|path| [path, b"\0"].concat()).collect())
 }
 
-fn listed(git: &Git, pathspec: &str) -> Result<Vec<u8>> {
-    git.run(&["ls-files", "-z", "-c", "-o", "--exclude-standard", "--", pathspec])
+fn unmerged(git: &Git) -> Result<BTreeSet<String>> {
+    let paths = unmerged_paths(git)?;
+    let paths = paths.split(|&c| c == 0).filter(|path| !path.is_empty());
+    Ok(paths.map(|path| String::from_utf8_lossy(path).into_owned()).collect())
+}
+
+/// Whether `git add` would find anything: new, changed or deleted files.
+fn to_add(git: &Git, pathspec: &str) -> Result<bool> {
+    let out = git.run(&["ls-files", "-z", "-o", "-m", "-d", "--exclude-standard", "--", pathspec])?;
+    Ok(!out.is_empty())
 }

@@ -1,13 +1,13 @@
 //! Git objects: reading them, and staging new ones in memory until everything is decided.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use git2::ObjectType;
 
 use super::error::Doing as _;
-use super::{Error, Repository, Result};
+use super::{Error, Repository, Result, durable};
 use crate::domain::{Identity, ObjectId};
 
 /// Past this many new objects one pack is written instead of loose files: two fsyncs per object cost more than the
@@ -213,6 +213,12 @@ impl Repository {
                 hint: "git fetch --unshallow".to_owned(),
             };
         }
+        if source.code() == git2::ErrorCode::NotFound && source.class() == git2::ErrorClass::Odb {
+            return Error::Corrupt {
+                what: format!("object {id} is missing from the repository"),
+                hint: "git fsck tells what else is; git fetch --refetch may bring it back".to_owned(),
+            };
+        }
         Error::Git { doing: format!("read object {id}"), source }
     }
 
@@ -223,7 +229,11 @@ impl Repository {
             return Ok(bytes.clone());
         }
         let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
-        let object = odb.read(oid(id)).map_err(|error| self.missing(id, error))?;
+        let object = match odb.read(oid(id)) {
+            Err(_) if self.fetch_promised([id])? => odb.read(oid(id)),
+            found => found,
+        };
+        let object = object.map_err(|error| self.missing(id, error))?;
         if object.kind() != kind {
             return Err(Error::Corrupt {
                 what: format!("object {id} is a {}, expected a {}", object.kind(), kind),
@@ -267,7 +277,11 @@ impl Repository {
             return Ok(bytes.len() as u64);
         }
         let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
-        let (size, _) = odb.read_header(oid(id)).map_err(|error| self.missing(id, error))?;
+        let header = match odb.read_header(oid(id)) {
+            Err(_) if self.fetch_promised([id])? => odb.read_header(oid(id)),
+            found => found,
+        };
+        let (size, _) = header.map_err(|error| self.missing(id, error))?;
         Ok(size as u64)
     }
 
@@ -396,7 +410,11 @@ impl Repository {
             return self.write_pack(&staged, &new);
         }
         drop(odb);
-        self.write_loose(&staged, &new)
+        let objects = self.common_dir().join("objects");
+        let fan_out = new.iter().map(|id| objects.join(&id.to_string()[..2]).join("_"));
+        let growing: BTreeSet<_> = fan_out.flat_map(|file| durable::folders_to_grow(&file)).collect();
+        self.write_loose(&staged, &new)?;
+        durable::sync_folders(&growing.into_iter().collect::<Vec<_>>())
     }
 
     /// Loose objects, several at once: each waits for the disk twice, and the file system answers those who wait

@@ -2,13 +2,10 @@
 
 use std::rc::Rc;
 
+use super::content::Walk;
 use super::objects::{EntryMode, Tree, TreeEntry};
-use super::{Error, Repository, Result};
+use super::{Repository, Result};
 use crate::domain::ObjectId;
-
-/// The most differing entries that one comparison looks at. Trees name one another, so a few kilobytes of objects can
-/// spell more paths than there is time.
-pub const MOST_CHANGES: usize = 200_000;
 
 /// What stands at a path: its kind and its object.
 pub type Place = Option<(EntryMode, ObjectId)>;
@@ -44,18 +41,12 @@ impl Repository {
         after: Option<ObjectId>,
         visit: &mut dyn FnMut(&TreeChange) -> Result<bool>,
     ) -> Result<()> {
-        let mut seen = 0;
+        let mut walk = Walk::below("");
         let mut pairs = vec![(String::new(), before, after)];
         while let Some((path, before, after)) = pairs.pop() {
             let read = |id: Option<ObjectId>| id.map_or_else(|| Ok(Rc::<Tree>::default()), |id| self.tree(id));
             for (name, before, after) in differing(&*read(before)?, &*read(after)?) {
-                seen += 1;
-                if seen > MOST_CHANGES {
-                    return Err(Error::Corrupt {
-                        what: format!("more than {MOST_CHANGES} paths differ below `{path}`"),
-                        hint: "git diff-tree --stat <before> <after>".to_owned(),
-                    });
-                }
+                walk.step()?;
                 let name = String::from_utf8_lossy(name);
                 let path = if path.is_empty() { name.into_owned() } else { format!("{path}/{name}") };
                 let change = TreeChange { path, before, after };

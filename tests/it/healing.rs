@@ -499,3 +499,73 @@ fn verify_tells_of_an_accepted_head_that_does_not_say_what_it_does() {
     assert!(told.contains("it is no record of Pointsman's"), "{told}");
     verified(&repo);
 }
+
+/// The id of a tree that spells 10^30 paths in thirty small objects.
+fn bomb(repo: &Repo<'_>) -> String {
+    let blob = rev(repo, "HEAD:agents/support/persona.md");
+    let mut level = tree(repo, &format!("100644 blob {blob}\tfile\n"));
+    for _ in 0..30 {
+        let rows: String = ('a'..='j').map(|name| format!("040000 tree {level}\t{name}\n")).collect();
+        level = tree(repo, &rows);
+    }
+    level
+}
+
+/// The tree `root` with `id` at `path`, whose folders have no other entries but those of `root`.
+fn with(repo: &Repo<'_>, root: &str, path: &str, id: &str) -> String {
+    let (name, below) = path.split_once('/').map_or((path, None), |(name, below)| (name, Some(below)));
+    let rows = repo.git_out(&["ls-tree", root]);
+    let old = repo.git(&["rev-parse", &format!("{root}:{name}")]);
+    let id = match below {
+        Some(below) => {
+            let empty = tree(repo, "");
+            let inner = if old.code == 0 { old.stdout.trim() } else { &empty };
+            with(repo, inner, below, id)
+        }
+        None => id.to_owned(),
+    };
+    let kept = rows.lines().filter(|row| !row.ends_with(&format!("\t{name}"))).map(|row| format!("{row}\n"));
+    tree(repo, &(kept.collect::<String>() + &format!("040000 tree {id}\t{name}\n")))
+}
+
+#[test]
+fn trees_that_nest_without_end_stop_nobody() {
+    let world = World::new();
+    let repo = live_shop(&world, "shop");
+    let bomb = bomb(&repo);
+    // In a proposal, beside a change that would do.
+    let before = rev(&repo, "env/live");
+    let root = with(&repo, &format!("{before}^{{tree}}"), "agents/bomb", &bomb);
+    let tip = repo.git_out(&["commit-tree", &root, "-p", &before, "-m", "Bomb"]);
+    repo.git(&["update-ref", "refs/heads/env/live", &tip]).ok();
+    healed(&repo, "live", &before, &tip, "more than 20000 changes");
+    // In what a tag names: as the agent's folder, and where its globs look.
+    let mut tags = Vec::new();
+    for (number, path) in [("support/v2", "agents/support/knowledge"), ("billing/v2", "shared")] {
+        let mut root = with(&repo, "HEAD^{tree}", path, &bomb);
+        if path == "shared" {
+            let listing =
+                "[agents.billing]\npath = \"agents/billing\"\nkind = \"native\"\ninclude = [\"shared/**/*.md\"]\n";
+            repo.write("listing", listing);
+            let blob = repo.git_out(&["hash-object", "-w", "listing"]);
+            std::fs::remove_file(repo.path("listing")).unwrap();
+            let rows = repo.git_out(&["ls-tree", &root]);
+            root = tree(&repo, &format!("{rows}\n100644 blob {blob}\tpointsman.toml\n"));
+        }
+        let commit = repo.git_out(&["commit-tree", &root, "-p", "HEAD", "-m", "Bomb"]);
+        repo.git(&["tag", "-am", "bomb", number, &commit]).ok();
+        tags.push(number);
+    }
+    let done = repo.pointsman(&["reconcile", "--once"]).ok();
+    for tag in tags {
+        assert!(done.stdout.contains(&format!("refuse {tag}")), "{}", done.stdout);
+    }
+    verified(&repo);
+    // In the ledger itself, by somebody who may push there.
+    let ledger = rev(&repo, "pointsman/ledger");
+    let root = with(&repo, &format!("{ledger}^{{tree}}"), "agents/bomb", &bomb);
+    let forged = repo.git_out(&["commit-tree", &root, "-p", &ledger, "-m", "Bomb"]);
+    repo.git(&["update-ref", "refs/heads/pointsman/ledger", &forged]).ok();
+    repo.pointsman(&["reconcile", "--once"]).refused("more than 100000 files and folders", "");
+    assert_eq!(repo.pointsman(&["verify"]).code, 1);
+}

@@ -1,10 +1,15 @@
 //! Stories: the program as people use it, on real repositories, with real git.
 
+mod bad_input;
 mod corpus;
+mod crash;
 mod demo;
+mod durability;
 mod env;
 mod healing;
 mod layers;
 mod promises;
 mod release;
+mod repositories;
 mod setup;
+mod world;

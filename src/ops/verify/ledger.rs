@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::Verifying;
 use super::layout::{Layout, Meaning, meaning};
 use crate::domain::ledger::AcceptedHead;
-use crate::domain::{EnvironmentName, ObjectId};
+use crate::domain::{EnvironmentName, ObjectId, VersionTag};
 use crate::ops::Problem;
 use crate::store::{EntryMode, TreeChange, root_commit};
 
@@ -112,17 +112,18 @@ impl Verifying<'_> {
     }
 
     /// Tagged commits and heads are ancestors of the ledger's `tip`, so a clone of that branch has everything.
-    pub(super) fn kept_alive(&mut self, tip: ObjectId, layout: &Layout) -> Result<(), Problem> {
+    pub(super) fn kept_alive(
+        &mut self,
+        tip: ObjectId,
+        layout: &Layout,
+        tagged: Vec<(VersionTag, ObjectId)>,
+    ) -> Result<(), Problem> {
         let walked = self.repository.ancestors(tip);
         let Some(ancestors) = self.read("pointsman/ledger", walked)? else { return Ok(()) };
         let ancestors: HashSet<_> = ancestors.into_iter().collect();
         let mut lost = Vec::new();
-        for (tag, tree) in &layout.versions {
-            if let Ok(entry) = self.repository.read_entry(*tree) {
-                lost.extend(
-                    (!ancestors.contains(&entry.record.commit)).then(|| (tag.to_string(), entry.record.commit)),
-                );
-            }
+        for (tag, commit) in tagged {
+            lost.extend((!ancestors.contains(&commit)).then(|| (tag.to_string(), commit)));
         }
         for (name, head) in &layout.heads {
             lost.extend((!ancestors.contains(&head.head)).then(|| (format!("the head of {name}"), head.head)));

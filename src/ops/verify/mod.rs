@@ -158,9 +158,9 @@ impl Verifying<'_> {
         self.ledger_line(tip)?;
         let Some(root) = ledger.root() else { return Ok(()) };
         let layout = self.layout(root)?;
-        self.entries(&layout)?;
+        let commits = self.entries(&layout)?;
         let lines = self.environments(&layout)?;
         self.every_head_stood(&lines);
-        self.kept_alive(tip, &layout)
+        self.kept_alive(tip, &layout, commits)
     }
 }

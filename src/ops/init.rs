@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn what_a_person_wrote_stays_as_it_is() {
         let written =
-            "# ours\r\n[publish] # when\non   =  'merge'\n\n[agents]\nbot = { path = \"b\" } # inline\n# the end\n";
+            "# ours\n[publish] # when\non   =  'merge'\n\n[agents]\nbot = { path = \"b\" } # inline\n# the end\n";
         let additions = propose(["rasa/domain.yml", "rasa/config.yml"]);
         let additions = additions.into_iter().map(|proposal| (proposal.id.clone(), proposal)).collect();
         for written in [written.to_owned(), written.replace('\n', "\r\n")] {

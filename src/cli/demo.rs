@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use clap::Parser as _;
 use serde::Serialize;
@@ -69,10 +70,8 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
     let mut tour = Tour { session, dir: place.dir(), stops: Vec::new() };
     tour.say(&format!("{}\n", tour.bold("A tour of Pointsman, in a repository that is thrown away afterwards")));
     if let Err(problem) = tour.take() {
-        // Interrupted, the tour stumbles over its missing folder: whoever removes it also ends the process.
-        while INTERRUPTED.load(Ordering::SeqCst) {
-            std::thread::park();
-        }
+        // Interrupted, the tour stumbles over its missing folder.
+        stop_here_if_interrupted();
         return Err(problem);
     }
     let kept = match keep {
@@ -208,6 +207,7 @@ impl Tour<'_> {
     }
 
     fn typed(&self, line: &str) -> (String, Done) {
+        stop_here_if_interrupted();
         let words = [vec!["pointsman".to_owned()], words(line)].concat();
         let cli = match Cli::try_parse_from(words) {
             Ok(cli) => cli,
@@ -318,13 +318,24 @@ impl Place {
 /// Whether Ctrl-C was heard.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
+/// Whoever removes the folder also ends the process.
+fn stop_here_if_interrupted() {
+    while INTERRUPTED.load(Ordering::SeqCst) {
+        std::thread::park();
+    }
+}
+
 /// Ctrl-C ends the process without running destructors, so the folder is removed by whoever hears it.
 fn remove_when_interrupted(dir: PathBuf) {
     std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
         if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
             INTERRUPTED.store(true, Ordering::SeqCst);
-            let _ = std::fs::remove_dir_all(&dir);
+            // What is being written at this moment may be made again behind the removal.
+            for _ in 0..20 {
+                let _ = std::fs::remove_dir_all(&dir);
+                std::thread::sleep(Duration::from_millis(10));
+            }
             std::process::exit(130);
         }
     });
@@ -333,6 +344,7 @@ fn remove_when_interrupted(dir: PathBuf) {
 fn write(folder: &Path, files: Folder) -> Result<(), Problem> {
     let io = |error: std::io::Error| broken(&error.to_string());
     for (path, bytes) in files {
+        stop_here_if_interrupted();
         let path = folder.join(path);
         std::fs::create_dir_all(path.parent().unwrap_or(folder)).map_err(io)?;
         std::fs::write(path, bytes).map_err(io)?;

@@ -71,6 +71,7 @@ pub fn init(workspace: &Workspace) -> Result<Initialised, Problem> {
     }
     no_foreign_branches(workspace, &world, &policy, before.is_some())?;
 
+    let default_branch = default_branch(workspace, &world, &mut notes)?;
     let files = repository.work_files()?;
     let proposals = propose(files.iter().map(String::as_str));
     let (agents, additions) = listings(workspace, &world, root, &policy, proposals)?;
@@ -83,10 +84,10 @@ pub fn init(workspace: &Workspace) -> Result<Initialised, Problem> {
         Policy::parse(text)?;
         write(&path, text)?;
     }
-    let (default_branch, tip) = world.default_branch(repository)?;
     if repository.config(DEFAULT_BRANCH_KEY).as_deref() != Some(&default_branch) {
         repository.set_config(DEFAULT_BRANCH_KEY, &default_branch)?;
     }
+    let (_, tip) = world.default_branch(repository)?;
     let on_disk = text.as_ref().or(before.as_ref()).map(|text| text.replace("\r\n", "\n"));
     let committed = match tip {
         Some(tip) => repository.policy_text(tip)?.map(|text| text.replace("\r\n", "\n")) == on_disk,
@@ -103,6 +104,29 @@ pub fn init(workspace: &Workspace) -> Result<Initialised, Problem> {
         notes,
     })
 }
+
+/// The branch that policy is read from. Who sets this up on a branch of their own means the main one.
+fn default_branch(workspace: &Workspace, world: &World, notes: &mut Vec<String>) -> Result<String, Problem> {
+    let repository = &workspace.repository;
+    let (name, _) = world.default_branch(repository)?;
+    if world.is_remote() || repository.config(DEFAULT_BRANCH_KEY).is_some() || MAIN.contains(&name.as_str()) {
+        return Ok(name);
+    }
+    let mut found = Vec::new();
+    for main in MAIN {
+        if repository.read_ref(&format!("refs/heads/{main}"))?.is_some() {
+            found.push(main);
+        }
+    }
+    let [main] = found[..] else { return Ok(name) };
+    notes.push(format!(
+        "policy is read from `{main}`, not from `{name}`; if that is wrong: git config {DEFAULT_BRANCH_KEY} {name}"
+    ));
+    Ok(main.to_owned())
+}
+
+/// What default branches are called unless somebody decided otherwise.
+const MAIN: [&str; 2] = ["main", "master"];
 
 /// Runs the pass that begins ledger and environments, and returns the environments that it began.
 fn begin(workspace: &Workspace, notes: &mut Vec<String>) -> Result<Vec<String>, Problem> {
@@ -295,7 +319,7 @@ mod tests {
     #[test]
     fn what_a_person_wrote_stays_as_it_is() {
         let written =
-            "# ours\r\n[publish] # when\non   =  'merge'\n\n[agents]\nbot = { path = \"b\" } # inline\n# the end\n";
+            "# ours\n[publish] # when\non   =  'merge'\n\n[agents]\nbot = { path = \"b\" } # inline\n# the end\n";
         let additions = propose(["rasa/domain.yml", "rasa/config.yml"]);
         let additions = additions.into_iter().map(|proposal| (proposal.id.clone(), proposal)).collect();
         for written in [written.to_owned(), written.replace('\n', "\r\n")] {

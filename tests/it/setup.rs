@@ -117,6 +117,25 @@ fn branches_of_other_people_are_told_before_anything_is_written() {
 }
 
 #[test]
+fn on_a_branch_of_ones_own_the_main_one_is_recorded() {
+    let world = World::new();
+    let repo = world.repository("shop");
+    repo.git(&["switch", "-qc", "set-up"]).ok();
+    let told = repo.pointsman(&["init"]).ok().stdout;
+    assert!(told.contains("policy is read from `main`, not from `set-up`"), "{told}");
+    commit(&repo, "Policy");
+    let waiting = repo.pointsman(&["init", "--json"]).ok().json();
+    assert_eq!(waiting["committed"], false, "it is not on the default branch yet");
+    repo.git(&["switch", "-q", "main"]).ok();
+    repo.git(&["merge", "-q", "set-up"]).ok();
+    assert_eq!(repo.pointsman(&["init", "--json"]).ok().json()["committed"], true);
+    let other = world.repository("other");
+    other.git(&["checkout", "-q", "--detach"]).ok();
+    other.pointsman(&["init"]).ok();
+    assert_eq!(other.git_out(&["config", "pointsman.defaultBranch"]), "main");
+}
+
+#[test]
 fn init_says_where_it_cannot_work() {
     let world = World::new();
     world.bare("bare.git");

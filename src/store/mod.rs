@@ -22,7 +22,7 @@ mod tree_edit;
 mod work_tree;
 mod world;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
@@ -49,6 +49,7 @@ use objects::Staged;
 pub struct Repository {
     git: git2::Repository,
     staged: RefCell<Staged>,
+    quarantine: OnceCell<draft::Quarantine>,
 }
 
 impl Repository {
@@ -57,7 +58,7 @@ impl Repository {
         sync_to_disk();
         let git = git2::Repository::open_ext(dir, git2::RepositoryOpenFlags::empty(), &[] as &[&Path])
             .map_err(|error| cannot_open(dir, error))?;
-        Ok(Repository { git, staged: RefCell::default() })
+        Ok(Repository { git, staged: RefCell::default(), quarantine: OnceCell::new() })
     }
 
     /// The folder with the checked-out files, absent in a bare repository.

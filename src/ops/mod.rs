@@ -9,6 +9,7 @@ pub mod inspect;
 pub mod moves;
 pub mod problem;
 pub mod publish;
+pub mod report;
 pub mod side;
 pub mod status;
 pub mod workspace;

@@ -67,8 +67,8 @@ fn a_native_agent_says_refuses_and_sends() {
         serde_json::to_value(&found.hosts.entries).unwrap(),
         json!([
             {"new": true, "host": "api.example.com", "called": true,
-             "used_by": ["skill `lookup_booking`", "workflow_tools[lookup_booking].request.url"]},
-            {"new": true, "host": "help.example.com", "called": false, "used_by": ["workflow_prompt.persona"]},
+             "usedBy": ["skill `lookup_booking`", "workflow_tools[lookup_booking].request.url"]},
+            {"new": true, "host": "help.example.com", "called": false, "usedBy": ["workflow_prompt.persona"]},
         ])
     );
     let asked: Vec<_> =

@@ -2,4 +2,5 @@
 
 mod env;
 mod layers;
+mod reading;
 mod release;

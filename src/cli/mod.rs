@@ -18,6 +18,7 @@ mod rollback;
 mod schema;
 mod session;
 mod status;
+mod verify;
 mod versions;
 mod views;
 mod watch;
@@ -27,6 +28,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::ops::Problem;
+use crate::present::escape::escape;
 pub use session::Session;
 
 /// GitOps for AI voice and chat agents: tags are versions, branches are environments
@@ -60,6 +62,7 @@ enum Command {
     History(history::Args),
     Compare(compare::Args),
     Reconcile(reconcile::Args),
+    Verify(verify::Args),
     Schema(schema::Args),
     Completions(completions::Args),
 }
@@ -67,7 +70,10 @@ enum Command {
 /// Parses the process's arguments, runs the verb and returns the exit code: 0 done, 1 refused or found errors, 2
 /// usage, 3 waited too long.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
     cli.global.start_logging();
     let session = Session::new(cli.global);
     let result = match &cli.command {
@@ -87,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::History(args) => history::run(args, &session),
         Command::Compare(args) => compare::run(args, &session),
         Command::Reconcile(args) => reconcile::run(args, &session),
+        Command::Verify(args) => verify::run(args, &session),
         Command::Schema(args) => schema::run(args, &session),
         Command::Completions(args) => completions::run(args, &session),
     };
@@ -97,6 +104,18 @@ pub fn main() -> ExitCode {
             ExitCode::from(problem.exit_code())
         }
     }
+}
+
+/// Help and version go out as they are; what is wrong with the arguments quotes them, so it is escaped.
+fn misused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    for line in error.render().to_string().lines() {
+        eprintln!("{}", escape(line));
+    }
+    ExitCode::from(2)
 }
 
 /// What a verb returns.

@@ -8,7 +8,7 @@ use super::{Done, Session, views};
 use crate::ops::Problem;
 use crate::plan::{Step, Wait};
 use crate::present::escape::escape;
-use crate::reconcile::{Decided, Order, dry_run, run as run_pass};
+use crate::reconcile::{Decided, Foreseen, Memory, Order, foresee, run as run_pass};
 use crate::store::Scope;
 
 /// Run one pass over everything: accept tags, put back what was moved, deploy what policy wants
@@ -37,19 +37,21 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
     debug_assert!(args.once);
     let workspace = session.workspace()?;
     let context = workspace.context();
-    let mut memory = workspace.memory();
+    let mut memory = Memory::load(&workspace.repository);
     let order = Order::look_at(Scope::All);
     let passed = if args.dry_run {
-        let (plan, _, policy) = dry_run(&context, &order, &mut memory)?;
-        let steps = plan.steps.iter().map(step).collect();
-        Passed { steps, waits: plan.waits, ignored: Vec::new(), policy, dry_run: true }
+        let Foreseen { plan, policy_note, ledger, .. } = foresee(&context, &order, &mut memory)?;
+        let steps = ledger.into_iter().chain(plan.steps.iter().map(Step::to_string)).collect();
+        Passed { steps, waits: plan.waits, ignored: Vec::new(), policy: policy_note, dry_run: true }
     } else {
         let decided = session
             .during("reconciling", || run_pass(&context, &order, &mut memory, &|_, _| serde_json::Value::Null))?;
         let Decided::Done(outcome) = decided else {
             return Err(Problem::refused("refused", "the pass had an idempotency key, which none has"));
         };
-        let mut steps: Vec<_> = outcome.plan.steps.iter().map(step).collect();
+        memory.save(&workspace.repository);
+        let told = outcome.plan.steps.iter().map(Step::to_string);
+        let mut steps: Vec<_> = outcome.ledger.into_iter().chain(told).collect();
         steps.extend(outcome.kept.iter().map(|(tag, kept)| format!("kept what was found at {tag} under {kept}")));
         Passed {
             steps,
@@ -80,25 +82,4 @@ fn text(passed: &Passed) -> String {
         text.push_str(&format!("ignored: {}\n", escape(ignored)));
     }
     text
-}
-
-/// One step in words.
-fn step(step: &Step) -> String {
-    match step {
-        Step::CreateTag { tag, .. } => format!("tag {tag}"),
-        Step::Accept { tag, .. } => format!("accept {tag}"),
-        Step::Reject { tag, rejection } => format!("refuse {tag}: {}", rejection.reason),
-        Step::Forget { tag } => format!("forget the refusal of {tag}: its tag was deleted"),
-        Step::RestoreTag { tag, astray } => match astray.found {
-            Some(found) => format!("put {tag} back to {}: it was moved to {}", astray.right.short(), found.short()),
-            None => format!("put {tag} back to {}: it was deleted", astray.right.short()),
-        },
-        Step::Mark { line, .. } => line.clone(),
-        Step::Begin { environment, carries_on: Some((old, _)) } => {
-            format!("begin {environment} with the history of {old}")
-        }
-        Step::Begin { environment, carries_on: None } => format!("begin {environment}"),
-        Step::Follow { environment } => format!("let the branch of {environment} follow its accepted head"),
-        Step::Commit(commit) => commit.subject.clone(),
-    }
 }

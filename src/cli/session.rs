@@ -1,5 +1,6 @@
 //! How a verb meets the person or program that called it: results to stdout, everything else to stderr.
 
+use std::cell::RefCell;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::mpsc;
@@ -8,9 +9,13 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::options::{Colour, Global};
+use crate::compile::Severity;
 use crate::ops::{Problem, Workspace};
 use crate::present::escape::escape;
+use crate::present::findings;
 use crate::present::terminal::Style;
+use crate::store::age_text;
+use crate::store::locks::LockFile;
 
 /// How long a command may be silent on a terminal before it says what it is doing.
 const SILENCE: Duration = Duration::from_millis(400);
@@ -21,6 +26,8 @@ pub struct Session {
     pub global: Global,
     /// How results are drawn.
     pub style: Style,
+    /// Lock files that no program seems to hold any more, told beside the result.
+    locks: RefCell<Vec<LockFile>>,
     /// Whether a person reads the results as they come.
     pub terminal: bool,
 }
@@ -35,16 +42,19 @@ impl Session {
             Colour::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         };
         let width = if terminal { terminal_width() } else { 100 };
-        Session { style: Style { color: colour, width }, terminal, global }
+        Session { style: Style { color: colour, width }, terminal, global, locks: RefCell::default() }
     }
 
     /// Opens the repository that the options name.
     pub fn workspace(&self) -> Result<Workspace, Problem> {
         let Global { dir, local, author, .. } = &self.global;
         if !dir.is_dir() {
-            return Err(Problem::usage("no_such_folder", format!("no folder `{}`", dir.display())));
+            return Err(Problem::usage("no_such_folder", format!("no folder `{}`", dir.display()))
+                .hint("-C names a folder inside a git repository"));
         }
-        Workspace::open(dir, *local, jiff::Timestamp::now(), author.clone())
+        let workspace = Workspace::open(dir, *local, jiff::Timestamp::now(), author.clone())?;
+        self.locks.replace(workspace.repository.forgotten_locks());
+        Ok(workspace)
     }
 
     /// Prints a result: JSON if asked for, else the text.
@@ -54,6 +64,7 @@ impl Session {
         } else {
             self.print(&text(&self.style));
         }
+        self.tell_locks(None);
         ExitCode::SUCCESS
     }
 
@@ -85,6 +96,17 @@ impl Session {
         }
     }
 
+    /// Tells the forgotten locks, once, except for the one that `problem` is about.
+    fn tell_locks(&self, problem: Option<&Problem>) {
+        for LockFile { path, age } in self.locks.take() {
+            let path = path.display().to_string();
+            if problem.is_none_or(|problem| !problem.message.contains(&path)) {
+                let (path, age) = (escape(&path), age_text(age));
+                self.tell(&format!("note: the lock file `{path}` is {age} old and stops git commands; if none is at work here: rm '{path}'"));
+            }
+        }
+    }
+
     /// Prints an error with its hint, or as JSON.
     pub fn fail(&self, problem: &Problem) {
         if self.global.json {
@@ -92,8 +114,20 @@ impl Session {
             eprintln!("{}", json.expect("a problem has string keys only"));
             return;
         }
+        self.tell_locks(Some(problem));
         let (red, cyan, reset) =
             if self.colours_stderr() { ("\x1b[1;31m", "\x1b[36m", "\x1b[0m") } else { ("", "", "") };
+        let errors: Vec<_> = problem
+            .findings
+            .iter()
+            .flat_map(|all| all.iter())
+            .filter(|finding| finding.severity == Severity::Error)
+            .cloned()
+            .collect();
+        if !errors.is_empty() {
+            let style = Style { color: self.colours_stderr(), width: self.style.width };
+            eprintln!("{}", findings::findings(&errors, &style));
+        }
         eprintln!("{red}error{reset}: {}", escape(&problem.message));
         if let Some(hint) = &problem.hint {
             eprintln!(" {cyan}hint{reset}: {}", escape(hint));

@@ -23,10 +23,11 @@ pub const LARGE_AGENT: u64 = 2_000_000;
 /// Adds a finding for everything that breaks a limit.
 pub fn check(source: &Source, findings: &mut Vec<Finding>) {
     check_whole(source, findings);
-    let own = source.files.iter().map(|(path, file)| (path, source.repository_path(path), file));
-    let included = source.included.iter().map(|(path, file)| (path, path.clone(), file));
-    for (path, shown, file) in own.chain(included) {
-        check_name(path, &shown, findings);
+    // The folder is kept as git's own tree, whatever its names; included files are put together by theirs.
+    let own = source.files.iter().map(|(path, file)| (path, source.repository_path(path), file, Severity::Warning));
+    let included = source.included.iter().map(|(path, file)| (path, path.clone(), file, Severity::Error));
+    for (path, shown, file, odd_name) in own.chain(included) {
+        check_name(path, &shown, odd_name, findings);
         check_size(&shown, file, findings);
         match file.mode {
             FileMode::Submodule => findings.push(
@@ -95,7 +96,7 @@ fn check_size(shown: &str, file: &SourceFile, findings: &mut Vec<Finding>) {
     }
 }
 
-fn check_name(path: &str, shown: &str, findings: &mut Vec<Finding>) {
+fn check_name(path: &str, shown: &str, severity: Severity, findings: &mut Vec<Finding>) {
     let wrong = if path.contains('\u{fffd}') {
         "the name of this file is not UTF-8"
     } else if path.chars().any(char::is_control) {
@@ -103,7 +104,7 @@ fn check_name(path: &str, shown: &str, findings: &mut Vec<Finding>) {
     } else {
         return;
     };
-    findings.push(Finding::new(Severity::Warning, "file-name", shown, wrong).hint("rename it with `git mv`"));
+    findings.push(Finding::new(severity, "file-name", shown, wrong).hint("rename it with `git mv`"));
 }
 
 /// The paths that git's own machinery would change or has not finished.
@@ -117,10 +118,8 @@ fn check_listed(source: &Source, findings: &mut Vec<Finding>) {
     }
     for path in &source.conflicted {
         let message = "the file has an unresolved merge conflict";
-        findings.push(
-            Finding::new(Severity::Error, "conflict", source.repository_path(path), message)
-                .hint("resolve it and `git add` the file"),
-        );
+        findings
+            .push(Finding::new(Severity::Error, "conflict", path, message).hint("resolve it and `git add` the file"));
     }
 }
 

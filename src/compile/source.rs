@@ -105,7 +105,7 @@ pub struct Source {
     pub file_count: usize,
     /// Paths that a `filter=` attribute (such as LFS) would rewrite.
     pub filtered: BTreeSet<String>,
-    /// Paths with an unresolved merge conflict in the index.
+    /// Paths with an unresolved merge conflict in the index, as seen from the repository's root.
     pub conflicted: BTreeSet<String>,
 }
 

@@ -125,12 +125,25 @@ pub fn ledger(workspace: &Workspace) -> Result<Ledger<'_>, Problem> {
 /// The versions of `agent`, newest first.
 pub fn versions(workspace: &Workspace, agent: &AgentId) -> Result<Vec<VersionView>, Problem> {
     let ledger = ledger(workspace)?;
-    let Some(folder) = ledger.agent(agent)? else { return Ok(Vec::new()) };
+    let Some(folder) = ledger.agent(agent)? else {
+        return workspace.unknown_agent(agent)?.map_or(Ok(Vec::new()), Err);
+    };
     let served = served(workspace, &ledger, agent)?;
     let marks = folder.marks()?;
     let entries = folder.versions();
     let views = entries.into_values().rev();
     views.map(|entry| Ok(VersionView::of(ledger.entry(entry)?.record, entry, &served, &marks))).collect()
+}
+
+/// The refusal of an environment that is none of `known`.
+pub fn unknown_environment<'a>(name: &EnvironmentName, known: impl Iterator<Item = &'a EnvironmentName>) -> Problem {
+    let known: Vec<_> = known.map(EnvironmentName::as_str).collect();
+    let problem = Problem::refused("unknown_environment", format!("no environment `{name}`"));
+    match crate::domain::nearest::nearest(name.as_str(), known.iter().copied()) {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None if known.is_empty() => problem.hint("pointsman reconcile --once begins them"),
+        None => problem.hint(format!("there are: {}", known.join(", "))),
+    }
 }
 
 /// One line of the audit trail.
@@ -158,12 +171,7 @@ pub fn history(
     if let Some(name) = environment
         && !heads.contains_key(name)
     {
-        let known: Vec<_> = heads.keys().map(EnvironmentName::as_str).collect();
-        let problem = Problem::refused("unknown_environment", format!("no environment `{name}`"));
-        return Err(match crate::domain::nearest::nearest(name.as_str(), known.iter().copied()) {
-            Some(near) => problem.hint(format!("did you mean `{near}`?")),
-            None => problem.hint(format!("there are: {}", known.join(", "))),
-        });
+        return Err(unknown_environment(name, heads.keys()));
     }
     let mut entries = Vec::new();
     for (_, head) in heads.iter().filter(|(name, _)| environment.is_none_or(|wanted| *name == wanted)) {
@@ -180,6 +188,12 @@ pub fn history(
                 break;
             }
         }
+    }
+    if entries.is_empty()
+        && let Some(agent) = agent
+        && let Some(unknown) = workspace.unknown_agent(agent)?
+    {
+        return Err(unknown);
     }
     // Newest first; moves of one second stay in the order of their deployments.
     entries.sort_by_key(|entry| std::cmp::Reverse((entry.time, entry.record.deployment())));
@@ -207,9 +221,10 @@ pub fn serving(
     ledger: &Ledger<'_>,
     environment: &EnvironmentName,
 ) -> Result<(BTreeMap<AgentId, VersionNumber>, BTreeMap<AgentId, Hold>), Problem> {
-    let head = ledger.heads()?.remove(environment).ok_or_else(|| {
-        Problem::refused("unknown_environment", format!("no environment `{environment}`")).hint("pointsman status")
-    })?;
+    let mut heads = ledger.heads()?;
+    let Some(head) = heads.remove(environment) else {
+        return Err(unknown_environment(environment, heads.keys()));
+    };
     let tree = EnvironmentTree::new(&workspace.repository, workspace.repository.commit(head.head)?.tree);
     let agents: BTreeMap<_, _> = ledger.agents()?;
     let known = agents.keys().cloned().collect();

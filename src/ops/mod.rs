@@ -12,6 +12,7 @@ pub mod publish;
 pub mod report;
 pub mod side;
 pub mod status;
+pub mod verify;
 pub mod workspace;
 
 pub use problem::{Kind, Problem};

@@ -64,6 +64,8 @@ pub fn carry_out(
     agents: BTreeSet<AgentId>,
     manner: &Manner,
 ) -> Result<Moved, Problem> {
+    let deepened = workspace.deepened()?;
+    let workspace = deepened.as_ref().unwrap_or(workspace);
     let actor = workspace.identity()?;
     let asked = serde_json::json!({ "intent": format!("{intent:?}"), "reason": manner.reason });
     let key = idempotency::key(manner.idempotency_key.as_deref(), &actor, verb, &asked)?;
@@ -73,7 +75,8 @@ pub fn carry_out(
     let mut memory = workspace.memory();
     if manner.dry_run {
         let (plan, _, _) = dry_run(&context, &order, &mut memory)?;
-        return moved(&plan, &agents).map(|moved| Moved { dry_run: true, ..moved });
+        let moved = moved(&plan, &agents).map_err(|problem| explained(workspace, &agents, problem))?;
+        return Ok(Moved { dry_run: true, ..moved });
     }
     let remember = |answer: &Answer, _: &crate::plan::Observed| match view(answer) {
         Ok(moved) => serde_json::to_value(moved).expect("an answer is plain JSON"),
@@ -81,9 +84,10 @@ pub fn carry_out(
     };
     match run(&context, &order, &mut memory, &remember)? {
         Decided::KeyReused => Err(idempotency::reused()),
+        Decided::Overtaken { .. } => unreachable!("only a publish can be overtaken"),
         Decided::Replayed(answer) => replayed(&answer),
         Decided::Done(outcome) => {
-            let mut moved = moved(&outcome.plan, &agents)?;
+            let mut moved = moved(&outcome.plan, &agents).map_err(|problem| explained(workspace, &agents, problem))?;
             moved.deployment = outcome.deployment;
             moved.commit = outcome
                 .heads
@@ -97,6 +101,16 @@ pub fn carry_out(
             Ok(moved)
         }
     }
+}
+
+/// Says of an agent without versions that it does not exist at all, where that is so. Asked only after a refusal: it
+/// reads every agent's name.
+fn explained(workspace: &Workspace, agents: &BTreeSet<AgentId>, problem: Problem) -> Problem {
+    if problem.code != "no_published_version" {
+        return problem;
+    }
+    let unknown = agents.iter().find_map(|agent| workspace.unknown_agent(agent).ok().flatten());
+    unknown.unwrap_or(problem)
 }
 
 fn moved(plan: &Plan, agents: &BTreeSet<AgentId>) -> Result<Moved, Problem> {

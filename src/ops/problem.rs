@@ -4,10 +4,11 @@
 
 use serde::Serialize;
 
+use crate::compile::Finding;
 use crate::domain::agent_id::InvalidAgentId;
 use crate::plan::Refusal;
 use crate::policy::PolicyError;
-use crate::store::{Error, Misplaced, age_text};
+use crate::store::{Error, Misplaced};
 
 /// What kind of trouble it is; decides the exit code and, later, the HTTP status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,9 @@ pub struct Problem {
     /// Something to type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// What the compiler found, where that is the problem; programs find it in `details`.
+    #[serde(skip)]
+    pub findings: Option<Box<Vec<Finding>>>,
     /// Facts for programs.
     #[serde(skip_serializing_if = "serde_json::Value::is_null")]
     pub details: serde_json::Value,
@@ -47,6 +51,7 @@ impl Problem {
             code: code.to_owned(),
             message: message.into(),
             hint: None,
+            findings: None,
             details: serde_json::Value::Null,
         }
     }
@@ -70,6 +75,13 @@ impl Problem {
         self
     }
 
+    /// The same with what the compiler found.
+    #[must_use]
+    pub fn findings(mut self, findings: &[Finding]) -> Self {
+        self.findings = Some(Box::new(findings.to_vec()));
+        self
+    }
+
     /// The exit code of a command that ends in it.
     pub fn exit_code(&self) -> u8 {
         match self.kind {
@@ -80,21 +92,9 @@ impl Problem {
     }
 }
 
-/// The causes of an error, joined: the inner texts do not repeat the outer ones.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        let message = chain(&error);
+        let message = error.sentence();
         let problem = |code: &str| Problem::refused(code, message.clone());
         match &error {
             Error::NotARepository { .. } => {
@@ -105,30 +105,46 @@ impl From<Error> for Problem {
             Error::Diverged { hint, .. } => problem("diverged").hint(hint),
             Error::Shallow { hint, .. } => problem("shallow").hint(hint),
             Error::RefMoved { .. } => problem("publish_race").hint("somebody else keeps moving it: try again"),
-            Error::Locked { path, age } => problem("locked").hint(format!(
-                "if no git program is at work (the lock is {} old): rm '{}'",
-                age_text(*age),
-                path.display()
-            )),
-            Error::Git { .. } => problem("git"),
-            Error::Io { source, .. } => {
-                let hint = match source.kind() {
-                    std::io::ErrorKind::StorageFull => Some("free some space and try again: nothing was changed"),
-                    std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied => {
-                        Some("the repository must be writable for this")
-                    }
-                    _ => None,
-                };
-                let problem = problem("io");
-                match hint {
-                    Some(hint) => problem.hint(hint),
-                    None => problem,
-                }
+            Error::Locked { path, .. } => {
+                problem("locked").hint(format!("if no git program is at work here, remove it: rm '{}'", path.display()))
             }
-            Error::GitProgram { .. } => problem("git_program"),
+            Error::Git { .. } | Error::Io { .. } | Error::GitProgram { .. } => {
+                system_hint(&error, problem(error_code(&error)))
+            }
+            Error::Remote { .. } => problem("remote_unreachable")
+                .hint("git ls-remote origin shows whether it can be reached; --local decides in this repository alone"),
+            Error::PushRefused { remote, refs, .. } => problem("push_refused")
+                .hint(format!(
+                    "ask whoever runs `{remote}` for the right to push there; pointsman protect prints the rules it needs"
+                ))
+                .details(serde_json::json!({ "refs": refs })),
             Error::GitTimeout { .. } => Problem { kind: Kind::Waited, ..problem("git_timeout") }
                 .hint("is the remote reachable? try: git ls-remote origin"),
         }
+    }
+}
+
+fn error_code(error: &Error) -> &'static str {
+    match error {
+        Error::Io { .. } => "io",
+        Error::GitProgram { .. } => "git_program",
+        _ => "git",
+    }
+}
+
+/// What helps where the system, git or libgit2 refused something that they should not.
+fn system_hint(error: &Error, problem: Problem) -> Problem {
+    use std::io::ErrorKind::{NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match error.refused_by_system() {
+        Some(StorageFull | QuotaExceeded) => {
+            problem.hint("free some space (df -h shows where), then run the same again: nothing is half done")
+        }
+        Some(ReadOnlyFilesystem) => {
+            problem.hint("the file system is mounted read-only: run it where the repository can be written")
+        }
+        Some(PermissionDenied) => problem.hint("check who owns the files: ls -ld .git"),
+        Some(NotFound) if error.to_string().contains("start `git`") => problem.hint("install git, 2.40 or newer"),
+        _ => problem.hint("git fsck tells whether the repository is whole; then run the same again"),
     }
 }
 
@@ -172,7 +188,8 @@ impl From<PolicyError> for Problem {
     fn from(error: PolicyError) -> Self {
         let place = error.place.as_ref().map(|place| format!(" (line {}, column {})", place.line, place.column));
         let mut problem = Problem::refused("policy", format!("pointsman.toml: {error}{}", place.unwrap_or_default()));
-        problem.hint = error.hint;
+        let mend = || "mend it, or take the committed one: git restore pointsman.toml".to_owned();
+        problem.hint = Some(error.hint.unwrap_or_else(mend));
         problem
     }
 }

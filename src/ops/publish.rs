@@ -4,6 +4,7 @@
 //! be the last one before a power cut: what is missing is finished by the next pass, from git alone.
 
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -12,10 +13,10 @@ use super::{Problem, Workspace, idempotency};
 use crate::compile::{Compilation, Finding};
 use crate::domain::record::{Cause, one_line, plain_text};
 use crate::domain::{AgentId, Identity, ObjectId, VersionNumber};
-use crate::plan::{Answer, Intent, Plan, Refusal, Request, Step, Wait};
+use crate::plan::{Answer, Intent, Observed, Plan, Request, Step, Wait};
 use crate::policy::Policy;
-use crate::reconcile::{Decided, NewVersion, Order, crash_point, run};
-use crate::store::{AgentContent, Draft, EntryMode, Ledger, Located, RefPlace, Scope, TreeEdits};
+use crate::reconcile::{Decided, NewVersion, Order, run};
+use crate::store::{AgentContent, Draft, Entry, EntryMode, Ledger, Located, RefPlace, Scope, TreeEdits, crash_point};
 
 /// What to publish, and what to say about it.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -62,81 +63,157 @@ struct Candidate {
     draft: Option<Rc<Draft>>,
 }
 
+/// How long a publish goes on being overtaken before it gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a draft is read again because somebody changed it meanwhile.
+const DRAFT_READS: usize = 3;
+
 /// Publishes `agent`.
 pub fn publish(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Result<Published, Problem> {
+    let deepened = workspace.deepened()?;
+    let workspace = deepened.as_ref().unwrap_or(workspace);
     let who = workspace.identity()?;
     let request = serde_json::json!({ "agent": agent, "call": call });
     let key = idempotency::key(call.idempotency_key.as_deref(), &who, "publish", &request)?;
-    let candidate = candidate(workspace, agent, call)?;
-
-    // What the decision rests on is read once before anything of the user's moves.
+    let mut candidate = candidate(workspace, agent, call)?;
     let scope = Scope::Agents([agent.clone()].into());
     let context = workspace.context();
     let mut memory = workspace.memory();
-    let look = Order { key: key.clone(), ..Order::look_at(scope.clone()) };
-    match run(&context, &look, &mut memory, &|_, _| serde_json::Value::Null)? {
-        Decided::Replayed(answer) => return replay(workspace, agent, &answer, candidate.findings),
-        Decided::KeyReused => return Err(idempotency::reused()),
-        Decided::Done(_) => {}
+    let nothing = |_: &Answer, _: &Observed| serde_json::Value::Null;
+    let started = Instant::now();
+    let mut draft_reads = 1;
+    // The commit that is tagged: made once, and used again with the next number when a race for one is lost.
+    let mut commit: Option<ObjectId> = None;
+    let mut overtaken: Option<ObjectId> = None;
+    let mut parent: Option<VersionNumber> = None;
+    loop {
+        // What the decision rests on is read once before anything of the user's moves. A ledger that was just read and
+        // has the version that came in between says it all; a bare tag must be accepted first.
+        let overtaken_by = Ledger::at(&workspace.repository, overtaken)?.versions(agent)?.into_iter().next_back();
+        let (tip, plan) = match overtaken_by {
+            Some((number, _)) if parent.is_none_or(|parent| number > parent) => (overtaken.take(), Plan::default()),
+            _ => {
+                let look = Order { key: key.clone(), ..Order::look_at(scope.clone()) };
+                match run(&context, &look, &mut memory, &nothing)? {
+                    Decided::Done(outcome) => (outcome.ledger_tip, outcome.plan),
+                    other => return answered(workspace, agent, other, candidate.findings),
+                }
+            }
+        };
+        let ledger = Ledger::at(&workspace.repository, tip)?;
+        let newest = ledger.versions(agent)?.into_iter().next_back();
+        parent = newest.map(|(number, _)| number);
+        if let Some((number, entry)) = newest {
+            let entry = ledger.entry(entry)?;
+            if entry.content == candidate.content {
+                let version = VersionView::read(workspace, &ledger, agent, number)?;
+                // Our own tag, made in an attempt that lost the race for the ledger, was accepted with that look.
+                let created = commit.is_some_and(|commit| commit == version.commit) && version.published_by == who;
+                return Ok(published(version, created, plan, agent, candidate.findings));
+            }
+            if !call.over {
+                must_contain(workspace, agent, &candidate, &entry)?;
+            }
+        }
+        let tagged = match commit {
+            Some(commit) => commit,
+            None => match commit_draft(workspace, agent, &candidate, &who, call)? {
+                Some(made) => *commit.insert(made),
+                None if draft_reads < DRAFT_READS => {
+                    draft_reads += 1;
+                    candidate = self::candidate(workspace, agent, call)?;
+                    continue;
+                }
+                None => {
+                    let message = "the index or HEAD keeps changing while the draft is being read";
+                    return Err(Problem::refused("draft_moved", message).hint("run it again"));
+                }
+            },
+        };
+        crash_point("draft committed");
+        let source = ledger_source(&ledger, agent, candidate.content)?;
+        let message = tag_message(call, parent, source, key.as_ref());
+        let order = Order {
+            scope: scope.clone(),
+            request: Some(Request {
+                intent: Intent::Publish { agent: agent.clone() },
+                actor: who.clone(),
+                cause: Cause::Cli,
+                reason: String::new(),
+            }),
+            publish: Some(NewVersion {
+                agent: agent.clone(),
+                commit: tagged,
+                tagger: who.clone(),
+                message,
+                after: parent,
+            }),
+            key: key.clone(),
+        };
+        let outcome = match run(&context, &order, &mut memory, &nothing)? {
+            Decided::Done(outcome) => *outcome,
+            Decided::Overtaken { ledger } if started.elapsed() < PATIENCE => {
+                overtaken = ledger;
+                continue;
+            }
+            other => return answered(workspace, agent, other, candidate.findings),
+        };
+        return match &outcome.plan.answer {
+            Some(Answer::Published(tag)) => {
+                let ledger = Ledger::at(&workspace.repository, outcome.ledger_tip)?;
+                let version = VersionView::read(workspace, &ledger, agent, tag.number)?;
+                Ok(published(version, true, outcome.plan, agent, candidate.findings))
+            }
+            Some(Answer::Refused(refusal)) => Err(refusal.clone().into()),
+            _ => Err(Problem::refused("refused", format!("`{agent}` was not published"))),
+        };
     }
-    let world = workspace.world()?;
-    let ledger = Ledger::at(&workspace.repository, world.read(&workspace.repository, &RefPlace::Ledger)?)?;
-    let newest = ledger.versions(agent)?.into_iter().next_back();
-    let mut parent = None;
-    if let Some((number, entry)) = newest {
-        let entry = ledger.entry(entry)?;
-        parent = Some(number);
-        if entry.content == candidate.content {
-            let version = VersionView::read(workspace, &ledger, agent, number)?;
-            let findings = candidate.findings;
-            return Ok(Published { version, created: false, deployed: Vec::new(), waits: Vec::new(), findings });
-        }
-        if !call.over && !workspace.repository.is_in_history(candidate.base, &candidate.located, entry.content)? {
-            return Err(Problem::refused(
-                "version_mismatch",
-                format!("{agent} {number} is not in the history of what you publish: it would be lost"),
-            )
-            .hint(format!("git pull, or merge {agent}/{number}; --over publishes without it"))
-            .details(serde_json::json!({ "newest": number })));
-        }
+}
+
+/// The answer of a publish that was decided without making a version now.
+fn answered(
+    workspace: &Workspace,
+    agent: &AgentId,
+    decided: Decided,
+    findings: Vec<Finding>,
+) -> Result<Published, Problem> {
+    match decided {
+        Decided::Replayed(answer) => replay(workspace, agent, &answer, findings),
+        Decided::KeyReused => Err(idempotency::reused()),
+        Decided::Overtaken { .. } | Decided::Done(_) => Err(Problem::refused(
+            "publish_race",
+            format!("others keep publishing `{agent}`, and were faster for {} seconds", PATIENCE.as_secs()),
+        )
+        .hint(format!("pointsman publish {agent} again"))),
     }
-    let source = ledger_source(&ledger, agent, candidate.content)?;
-    let commit = commit_draft(workspace, agent, &candidate, &who, call)?;
-    crash_point("draft committed");
-    let message = tag_message(call, parent, source, key.as_ref());
-    let order = Order {
-        scope,
-        request: Some(Request {
-            intent: Intent::Publish { agent: agent.clone() },
-            actor: who.clone(),
-            cause: Cause::Cli,
-            reason: String::new(),
-        }),
-        publish: Some(NewVersion { agent: agent.clone(), commit, tagger: who, message }),
-        key,
-    };
-    let outcome = match run(&context, &order, &mut memory, &|_, _| serde_json::Value::Null)? {
-        Decided::Replayed(answer) => return replay(workspace, agent, &answer, candidate.findings),
-        Decided::KeyReused => return Err(idempotency::reused()),
-        Decided::Done(outcome) => outcome,
-    };
-    match &outcome.plan.answer {
-        Some(Answer::Published(tag)) => {
-            let ledger = Ledger::at(&workspace.repository, world.read(&workspace.repository, &RefPlace::Ledger)?)?;
-            let version = VersionView::read(workspace, &ledger, agent, tag.number)?;
-            let deployed = deployed(&outcome.plan, agent);
-            let waits = outcome.plan.waits.into_iter().filter(|wait| wait.agent.as_ref() == Some(agent)).collect();
-            Ok(Published { version, created: true, deployed, waits, findings: candidate.findings })
-        }
-        Some(Answer::Refused(refusal)) => Err(refusal.clone().into()),
-        _ => Err(Refusal {
-            code: "refused",
-            message: format!("`{agent}` was not published"),
-            hint: None,
-            unmet: Vec::new(),
-        }
-        .into()),
+}
+
+fn published(version: VersionView, created: bool, plan: Plan, agent: &AgentId, findings: Vec<Finding>) -> Published {
+    let deployed = if created { deployed(&plan, agent) } else { Vec::new() };
+    // An environment whose branch the remote protects is told too, or it would seem to have been forgotten.
+    let about = |wait: &Wait| wait.agent.as_ref() == Some(agent) || wait.code == "push_refused";
+    let waits = if created { plan.waits.into_iter().filter(about).collect() } else { Vec::new() };
+    Published { version, created, deployed, waits, findings }
+}
+
+/// Refuses a draft from a stale base: the newest version would silently lose what it changed.
+fn must_contain(workspace: &Workspace, agent: &AgentId, candidate: &Candidate, newest: &Entry) -> Result<(), Problem> {
+    let repository = &workspace.repository;
+    if repository.is_ancestor(newest.record.commit, candidate.base)? {
+        return Ok(());
     }
+    let folders = [newest.record.folder.as_str(), candidate.located.folder.as_str()];
+    if repository.is_in_history(candidate.base, agent, &folders, newest.content)? {
+        return Ok(());
+    }
+    let tag = format!("{agent}/{}", newest.record.number);
+    Err(Problem::refused(
+        "version_mismatch",
+        format!("what `{tag}` holds is not in the history of what you publish, and would be lost"),
+    )
+    .hint(format!("git merge {tag} takes it in; --over publishes without it"))
+    .details(serde_json::json!({ "newest": newest.record.number })))
 }
 
 /// The environments that a plan moves `agent` into.
@@ -194,23 +271,19 @@ fn ledger_source(
     Ok(None)
 }
 
-/// Commits the draft on the user's branch, only if it differs from HEAD, and returns the commit to tag.
+/// Commits the draft on the user's branch, only if it differs from HEAD, and returns the commit to tag; nothing if
+/// the index or HEAD moved since the draft was read.
 fn commit_draft(
     workspace: &Workspace,
     agent: &AgentId,
     candidate: &Candidate,
     who: &Identity,
     call: &PublishCall,
-) -> Result<ObjectId, Problem> {
+) -> Result<Option<ObjectId>, Problem> {
     let repository = &workspace.repository;
-    let Some(draft) = &candidate.draft else { return Ok(candidate.base) };
+    let Some(draft) = &candidate.draft else { return Ok(Some(candidate.base)) };
     let head = repository.commit(candidate.base)?;
     let located = &candidate.located;
-    same_listing(workspace, &head.tree, located)?;
-    if repository.content(head.tree, located)? == Some(candidate.content) {
-        return Ok(head.id);
-    }
-    repository.stage_from_draft(draft, draft.root)?;
     let tree = if located.folder.is_empty() {
         candidate.content.source
     } else {
@@ -219,22 +292,41 @@ fn commit_draft(
         repository.put_included(&mut edits, head.tree, draft.root, located)?;
         repository.edit_tree(Some(head.tree), &edits)?
     };
+    same_listing(workspace, &tree, located)?;
+    if tree == head.tree {
+        repository.drop_staged();
+        return Ok(Some(head.id));
+    }
+    repository.stage_from_draft(draft, draft.root)?;
     let note = call.note.as_deref().map(plain_text).unwrap_or_default();
     let mut message = format!("Publish {agent}\n");
     if !note.is_empty() {
         message.push_str(&format!("\n{note}\n"));
     }
     let commit = repository.stage_commit(tree, &[head.id], who, workspace.now.max(head.time), &message);
+    free_of_locks(workspace)?;
     repository.flush()?;
+    crash_point("draft written");
     // The index goes first: a power cut between the two leaves the folder staged, which harms nobody.
     if !repository.install_index(draft)? {
-        return Err(
-            Problem::refused("draft_moved", "the index changed while the draft was being read").hint("run it again")
-        );
+        return Ok(None);
     }
     crash_point("index installed");
-    repository.move_head(head.id, commit, &format!("publish: {agent}"))?;
-    Ok(commit)
+    match repository.move_head(head.id, commit, &format!("publish: {agent}")) {
+        Ok(()) => Ok(Some(commit)),
+        Err(error) if error.is_lost_race() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A lock left by a dead process on anything that a publish moves is told before the first of it moves.
+fn free_of_locks(workspace: &Workspace) -> Result<(), Problem> {
+    let (repository, world) = (&workspace.repository, workspace.world()?);
+    let mut names = vec![repository.read_symbolic("HEAD").unwrap_or_else(|| "HEAD".to_owned())];
+    names.push(world.published_name(&RefPlace::Ledger));
+    let ledger = Ledger::at(repository, world.read(repository, &RefPlace::Ledger)?)?;
+    names.extend(ledger.heads()?.into_keys().map(|name| world.published_name(&RefPlace::Environment(name))));
+    Ok(repository.wait_for_locks(names.iter().map(String::as_str), true)?)
 }
 
 /// The commit to be tagged must say the same about the agent as the draft did, for it is what every controller reads.
@@ -255,6 +347,9 @@ fn same_listing(workspace: &Workspace, tree: &ObjectId, located: &Located) -> Re
     )
     .hint("git add pointsman.toml && git commit -m 'List agents'"))
 }
+
+/// How our trailers begin.
+const OURS: &str = "Pointsman-";
 
 /// The tag's message: the note, then what is known at publish as trailers.
 fn tag_message(
@@ -278,6 +373,10 @@ fn tag_message(
     line("Key", key.map(|key| format!("{} {}", key.name, key.request)));
     if message.is_empty() {
         message.push_str("Published without a note");
+    }
+    // The last paragraph is read as ours if it looks like it, so a note that imitates one must not stand last.
+    if trailers.is_empty() && crate::domain::record::trailers(&message).iter().any(|(name, _)| name.starts_with(OURS)) {
+        trailers.push(format!("{OURS}Parent: -"));
     }
     if !trailers.is_empty() {
         message.push_str("\n\n");

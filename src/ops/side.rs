@@ -8,7 +8,7 @@ use crate::compile::{Compilation, Finding, Kind, Severity, Source, compile};
 use crate::domain::nearest::nearest;
 use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionNumber};
 use crate::policy::Policy;
-use crate::store::{AgentContent, Draft, EnvironmentTree, Ledger, Located, RefPlace};
+use crate::store::{AgentContent, Draft, EnvironmentTree, Ledger, Located, RefPlace, Scope};
 
 /// How a side is spelled: `draft`, `draft:<branch>`, `v3`, `env:live`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,9 +78,14 @@ pub fn draft(workspace: &Workspace, agent: &AgentId, named: Option<&str>) -> Res
     if named.is_some() || repository.work_dir().is_none() {
         let tip = match named {
             Some(name) => named_tip(workspace, name)?,
-            None => workspace.base_commit()?.ok_or_else(|| {
-                Problem::refused("unborn_branch", "the default branch has no commit yet").hint("push a commit first")
-            })?,
+            None => {
+                // The tip that the remote has now, not the one of the last fetch.
+                workspace.world()?.refresh(repository, &Scope::Agents([agent.clone()].into()))?;
+                workspace.base_commit()?.ok_or_else(|| {
+                    Problem::refused("unborn_branch", "the default branch has no commit yet")
+                        .hint("push a commit first")
+                })?
+            }
         };
         return at_commit(workspace, agent, tip);
     }
@@ -199,7 +204,7 @@ pub(super) fn environment_tree<'w>(
 pub fn source(workspace: &Workspace, found: &Found) -> Result<Source, Problem> {
     let mut source = workspace.repository.source(&found.located, found.content)?;
     if let Some(draft) = &found.draft {
-        source.conflicted = draft.conflicts_in(&found.located);
+        source.conflicted = draft.conflicts_in(&found.located)?;
     }
     Ok(source)
 }
@@ -228,4 +233,5 @@ pub fn findings_problem(agent: &AgentId, findings: &[Finding], so: &str) -> Prob
     Problem::refused("findings", format!("`{agent}` has {errors} error{s}, so {so}"))
         .hint(format!("pointsman check {agent}"))
         .details(serde_json::json!({ "findings": findings }))
+        .findings(findings)
 }

@@ -11,7 +11,8 @@ use crate::domain::ledger::AcceptedHead;
 use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionNumber, VersionTag};
 use crate::policy::Policy;
 use crate::store::{
-    AgentContent, AgentFolder, EnvironmentTree, Ledger, Located, LockFile, RefPlace, Scope, Tip, WorkTreeChanges, World,
+    AgentContent, AgentFolder, EnvironmentTree, Error, Ledger, Located, LockFile, RefPlace, Scope, Tip,
+    WorkTreeChanges, World,
 };
 
 /// How a draft stands against the newest version.
@@ -95,7 +96,12 @@ pub fn status(workspace: &Workspace, fetch: bool) -> Result<Status, Problem> {
     }
     let (default_branch, default_tip) = world.default_branch(repository)?;
     let (policy, policy_note) = match default_tip {
-        Some(tip) => repository.policy(tip)?,
+        Some(tip) => match repository.policy(tip) {
+            Err(error @ Error::Shallow { .. }) => {
+                (Policy::default(), Some(format!("{error}: no policy is seen in it")))
+            }
+            found => found?,
+        },
         None => (Policy::default(), None),
     };
     world.branch_prefix.clone_from(&policy.branch_prefix);

@@ -50,6 +50,21 @@ impl Workspace {
         }
     }
 
+    /// This workspace opened anew, if its shallow clone had to be given the history that says which policy holds: an
+    /// open repository remembers commits without the parents that came.
+    pub fn deepened(&self) -> Result<Option<Workspace>, Problem> {
+        if self.local || !self.repository.is_shallow() {
+            return Ok(None);
+        }
+        let ends = || std::fs::read(self.repository.common_dir().join("shallow")).ok();
+        let before = ends();
+        World::of(&self.repository, self.local).policy(&self.repository)?;
+        if ends() == before {
+            return Ok(None);
+        }
+        Workspace::open(&self.dir, self.local, self.now, self.author.clone()).map(Some)
+    }
+
     /// Surroundings of a pass. What nobody asked for by name is committed as whoever runs it, or as Pointsman.
     pub fn context(&self) -> Context<'_> {
         Context {
@@ -60,7 +75,7 @@ impl Workspace {
         }
     }
 
-    /// A memory for one command.
+    /// A memory for a command about a few agents.
     pub fn memory(&self) -> Memory {
         Memory::default()
     }
@@ -68,17 +83,13 @@ impl Workspace {
     /// Where refs are, with what environment branches start with.
     pub fn world(&self) -> Result<World, Problem> {
         let mut world = World::of(&self.repository, self.local);
-        let (_, tip) = world.default_branch(&self.repository)?;
-        if let Some(tip) = tip {
-            world.branch_prefix = self.repository.policy(tip)?.0.branch_prefix;
-        }
+        world.branch_prefix = world.policy(&self.repository)?.0.branch_prefix;
         Ok(world)
     }
 
     /// The policy of the default branch, which says everything about environments.
     pub fn policy(&self) -> Result<Policy, Problem> {
-        let tip = World::of(&self.repository, self.local).default_branch(&self.repository)?.1;
-        Ok(tip.map(|tip| self.repository.policy(tip)).transpose()?.unwrap_or_default().0)
+        Ok(World::of(&self.repository, self.local).policy(&self.repository)?.0)
     }
 
     /// The policy of the working tree, which lists agents for drafts; of HEAD where there is no working tree.
@@ -109,7 +120,11 @@ impl Workspace {
             return Ok(self.repository.read_ref("HEAD")?);
         }
         let world = World::of(&self.repository, self.local);
-        Ok(world.default_branch(&self.repository)?.1)
+        match world.default_branch(&self.repository)?.1 {
+            Some(tip) => Ok(Some(tip)),
+            // A mirror that was never fetched into by us tracks nothing yet.
+            None => Ok(self.repository.read_ref("HEAD")?),
+        }
     }
 
     /// The agent called `given`; without a name, the one whose folder this is, or the only one.
@@ -141,6 +156,15 @@ impl Workspace {
         match by_path.parse::<AgentId>() {
             Ok(agent) => Ok(agent),
             Err(error) => {
+                // A folder of that name may well hold an agent; then it is the folder that is named wrong.
+                let root = self.repository.work_dir().filter(|_| !trimmed.split('/').any(|part| part == ".."));
+                let folders = [format!("agents/{by_path}"), by_path.to_owned()];
+                let there = |folder: &&String| {
+                    root.is_some_and(|root| crate::store::manifest_on_disk(&root.join(folder)).is_some())
+                };
+                if let Some(folder) = folders.iter().find(there) {
+                    return Err(Misplaced::BadPath { folder: folder.clone(), reason: error.to_string() }.into());
+                }
                 let agents = self.draft_agents().unwrap_or_default();
                 let lower = given.to_lowercase();
                 let near = nearest(&lower, agents.iter().map(|located| located.agent.as_str())).map(str::to_owned);
@@ -230,27 +254,56 @@ impl Workspace {
         (found, faults)
     }
 
+    /// The refusal of an agent that neither the ledger nor the draft knows, with the nearest name of both.
+    pub fn unknown_agent(&self, agent: &AgentId) -> Result<Option<Problem>, Problem> {
+        let ledger = super::inspect::ledger(self)?;
+        if ledger.agent(agent)?.is_some() || self.locate_draft(agent).is_ok() {
+            return Ok(None);
+        }
+        let drafted = self.draft_agents()?.into_iter().map(|located| located.agent);
+        let known: Vec<_> = ledger.agents()?.into_keys().chain(drafted).collect();
+        let near = nearest(agent.as_str(), known.iter().map(AgentId::as_str)).map(str::to_owned);
+        let place = "here: it has no folder and no version".to_owned();
+        Ok(Some(Misplaced::Unknown { agent: agent.clone(), place, nearest: near }.into()))
+    }
+
     /// Where `agent`'s draft is.
     pub fn locate_draft(&self, agent: &AgentId) -> Result<Located, Problem> {
         let policy = self.draft_policy()?;
+        let on_disk = |folder: &str| {
+            self.repository.work_dir().is_some_and(|root| crate::store::manifest_on_disk(&root.join(folder)).is_some())
+        };
+        let listed = policy.agents.get(agent).map(|listing| listing.path.clone());
+        let mut same: Vec<_> =
+            [format!("agents/{agent}"), agent.to_string()].into_iter().filter(|folder| on_disk(folder)).collect();
+        same.extend(listed.filter(|path| !same.is_empty() && !same.contains(path)));
+        if let [first, second, ..] = &same[..] {
+            let fault = Misplaced::Twice { agent: agent.clone(), first: first.clone(), second: second.clone() };
+            return Err(fault.into());
+        }
         if let Some(base) = self.base_commit()? {
             let tree = self.repository.commit(base)?.tree;
             match self.repository.locate(tree, &policy, agent)? {
-                Ok(located) => return Ok(located),
-                Err(Misplaced::Unknown { .. }) => {}
+                // A folder that was moved is looked for where it is now.
+                Ok(located) if same.iter().all(|folder| *folder == located.folder) => return Ok(located),
+                Ok(_) | Err(Misplaced::Unknown { .. } | Misplaced::Twice { .. }) => {}
                 Err(fault) => return Err(fault.into()),
             }
         }
         let agents = self.draft_agents()?;
-        let same: Vec<_> =
-            self.folders_on_disk(&policy).0.into_iter().filter(|located| located.agent == *agent).collect();
-        if let [first, second, ..] = &same[..] {
-            let fault =
-                Misplaced::Twice { agent: agent.clone(), first: first.folder.clone(), second: second.folder.clone() };
-            return Err(fault.into());
+        if let [folder] = &same[..]
+            && let Some(located) = self.folders_on_disk(&policy).0.into_iter().find(|located| located.folder == *folder)
+        {
+            return Ok(located);
         }
         if let Some(located) = agents.iter().find(|located| located.agent == *agent) {
             return Ok(located.clone());
+        }
+        if let [folder] = &same[..] {
+            let around = folder.match_indices('/').map(|(end, _)| &folder[..end]).find(|around| on_disk(around));
+            if let Some(Ok(outer)) = around.map(AgentId::of_folder) {
+                return Err(Misplaced::Nested { inner: agent.clone(), outer }.into());
+            }
         }
         let near = nearest(agent.as_str(), agents.iter().map(|located| located.agent.as_str())).map(str::to_owned);
         let place = "here: no folder of that name has an agent.toml, and pointsman.toml does not list it".to_owned();

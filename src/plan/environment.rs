@@ -53,7 +53,14 @@ impl<'a> Working<'a> {
         reason: impl Into<String>,
         until: Option<jiff::Timestamp>,
     ) -> Wait {
-        Wait { environment: self.name.clone(), agent: agent.cloned(), version, code, reason: reason.into(), until }
+        Wait {
+            environment: self.name.clone(),
+            agent: agent.cloned(),
+            version,
+            code: code.into(),
+            reason: reason.into(),
+            until,
+        }
     }
 
     /// A move of `agent` to `version`, or out of the environment.

@@ -12,7 +12,9 @@ mod proposal;
 mod request;
 mod verbs;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::domain::ledger::{AcceptedHead, Hold, Marks};
 use crate::domain::record::{Action, Cause};
@@ -149,8 +151,35 @@ pub enum Step {
     Commit(EnvironmentCommit),
 }
 
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::CreateTag { tag, .. } => write!(f, "tag {tag}"),
+            Step::Accept { tag, .. } => write!(f, "accept {tag}"),
+            Step::Reject { tag, rejection } => write!(f, "refuse {tag}: {}", rejection.reason),
+            Step::Forget { tag } => write!(f, "forget the refusal of {tag}: its tag was deleted"),
+            Step::RestoreTag { tag, astray } => {
+                write!(f, "put {tag} back to {}: it was ", astray.right.short())?;
+                match astray.found {
+                    Some(found) => write!(f, "moved to {}", found.short()),
+                    None => f.write_str("deleted"),
+                }
+            }
+            Step::Mark { line, .. } => f.write_str(line),
+            Step::Begin { environment, carries_on: Some((old, _)) } => {
+                write!(f, "begin {environment} with the history of {old}")
+            }
+            Step::Begin { environment, carries_on: None } => write!(f, "begin {environment}"),
+            Step::Follow { environment } => {
+                write!(f, "let the branch of {environment} follow its accepted head")
+            }
+            Step::Commit(commit) => f.write_str(&commit.subject),
+        }
+    }
+}
+
 /// Something that does not happen, and why.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Wait {
     /// Where.
     pub environment: EnvironmentName,
@@ -159,7 +188,7 @@ pub struct Wait {
     /// Which version would move.
     pub version: Option<VersionNumber>,
     /// A stable word.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// One sentence.
     pub reason: String,
     /// When it may be over by itself.

@@ -6,6 +6,9 @@ use super::{EnvironmentTip, History, Plan, PlannedMove, Proposal, Served, Step};
 use crate::domain::ledger::Hold;
 use crate::domain::record::{Action, Cause};
 
+/// How many faults of one proposal are looked for and told.
+const MOST_FAULTS: usize = 20;
+
 impl Working<'_> {
     /// Steps that make the branch's tip the accepted head.
     pub(super) fn settle<H: History>(
@@ -28,8 +31,13 @@ impl Working<'_> {
             _ if self.state.head.is_none() => {
                 plan.steps.push(Step::Begin { environment: self.name.clone(), carries_on: self.state.renamed.clone() });
             }
-            EnvironmentTip::Accepted => {}
+            _ => {}
+        }
+        match &self.state.tip {
+            EnvironmentTip::Foreign(_) | EnvironmentTip::Accepted => {}
+            EnvironmentTip::Behind if self.state.head.is_none() => {}
             EnvironmentTip::Behind => plan.steps.push(Step::Follow { environment: self.name.clone() }),
+            // Also where the environment only begins: a branch is never pushed backwards.
             EnvironmentTip::Rewritten(tip) => {
                 let mut commit = self.draft_commit(
                     Action::Heal,
@@ -65,6 +73,10 @@ impl Working<'_> {
             match self.judge_change(change, history, now, before)? {
                 Ok(made) => moves.push(made),
                 Err(fault) => faults.push(fault),
+            }
+            // They fall together: more reasons help nobody, and each may cost a walk through history.
+            if faults.len() >= MOST_FAULTS {
+                break;
             }
         }
         let accepted = faults.is_empty() && !moves.is_empty();

@@ -84,6 +84,12 @@ pub fn document(environment: &Environment) -> Option<Vec<u8>> {
     Some(serde_json_canonicalizer::to_vec(&routes).expect("routes have string keys only"))
 }
 
+/// The canonical form of the `routes.json` in `bytes`; nothing if they hold no routes.
+pub fn canonical(bytes: &[u8]) -> Option<Vec<u8>> {
+    let routes: BTreeMap<String, Vec<Route>> = serde_json::from_slice(bytes).ok()?;
+    serde_json_canonicalizer::to_vec(&routes).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use crate::policy::Policy;

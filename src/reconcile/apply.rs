@@ -10,7 +10,9 @@ use crate::domain::ledger::{AcceptedHead, KeyRecord, to_document};
 use crate::domain::record::{Move, Record};
 use crate::domain::{DeploymentId, EnvironmentName, ObjectId};
 use crate::plan::{Answer, EnvironmentCommit, Plan, Step};
-use crate::store::{Change, EntryMode, LedgerEdit, RefPlace, Repository, Result, TreeEdits, hold_path, root_commit};
+use crate::store::{
+    Change, EntryMode, LedgerEdit, RefPlace, Repository, Result, TreeEdits, crash_point, hold_path, root_commit,
+};
 
 /// A branch while its commits are staged.
 struct Growing {
@@ -38,6 +40,7 @@ pub fn apply(
         changes: Vec::new(),
         growing: BTreeMap::new(),
         deployment: None,
+        ledger_tip: None,
         kept: Vec::new(),
     };
     let asked = matches!(plan.answer, Some(Answer::Moved { .. }));
@@ -49,8 +52,21 @@ pub fn apply(
         applying.edit.key(repository, &key.name, &record);
     }
     let heads = applying.finish()?;
-    let Applying { deployment, kept, .. } = applying;
-    Ok(Outcome { plan, heads, deployment, kept, policy_note: view.policy_note.clone(), ignored: view.ignored.clone() })
+    let Applying { deployment, kept, ledger_tip, .. } = applying;
+    // Refs that only repeat what is decided decide nothing by being late.
+    if let Err(error) = view.world.follow(repository, view.accepted_tags()) {
+        tracing::warn!(%error, "refs of this clone will follow later");
+    }
+    Ok(Outcome {
+        plan,
+        heads,
+        ledger_tip,
+        deployment,
+        kept,
+        ledger: view.ledger_trouble(),
+        policy_note: view.policy_note.clone(),
+        ignored: view.ignored.clone(),
+    })
 }
 
 struct Applying<'a, 'r> {
@@ -61,6 +77,7 @@ struct Applying<'a, 'r> {
     changes: Vec<Change>,
     growing: BTreeMap<EnvironmentName, Growing>,
     deployment: Option<DeploymentId>,
+    ledger_tip: Option<ObjectId>,
     kept: Vec<(crate::domain::VersionTag, String)>,
 }
 
@@ -218,6 +235,7 @@ impl Applying<'_, '_> {
         } else {
             Some(self.edit.commit(&self.view.ledger, &self.context.committer, self.context.now)?)
         };
+        self.ledger_tip = ledger;
         if let Some(new) = ledger
             && self.view.ledger_ref != Some(new)
         {
@@ -227,16 +245,11 @@ impl Applying<'_, '_> {
             repository.drop_staged();
             return Ok(heads);
         }
+        self.view.world.check_moves(repository, &self.changes)?;
         repository.flush()?;
+        repository.sync_foreign_objects()?;
         crash_point("objects written");
         self.view.world.commit(repository, &self.changes)?;
         Ok(heads)
-    }
-}
-
-/// Stops the process here if the environment says so: how the tests enumerate crash points.
-pub fn crash_point(name: &str) {
-    if cfg!(debug_assertions) && std::env::var("POINTSMAN_CRASH_AT").is_ok_and(|at| at == name) {
-        std::process::abort();
     }
 }

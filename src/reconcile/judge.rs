@@ -10,7 +10,7 @@ use crate::domain::version::FARTHEST_AHEAD;
 use crate::domain::{AgentId, Digest, ObjectId, VersionNumber, VersionTag};
 use crate::plan::{Accepted, Verdict};
 use crate::policy::Policy;
-use crate::store::{NewEntry, Repository, Result, TagObject};
+use crate::store::{Error, NewEntry, Repository, Result, TagObject};
 
 /// A judgement, or the reason why the tag is none of ours.
 pub enum Judged {
@@ -79,10 +79,17 @@ pub fn judge(
         }
         Err(fault) => return refuse("misplaced", fault.to_string()),
     };
-    let Some(content) = repository.content(root, &located)? else {
-        return refuse("misplaced", format!("folder `{}` is not in the tagged commit", located.folder));
+    let whole = repository.content(root, &located).and_then(|content| match content {
+        Some(content) => Ok(Some((content, repository.source(&located, content)?))),
+        None => Ok(None),
+    });
+    let (content, source) = match whole {
+        Ok(Some(whole)) => whole,
+        Ok(None) => return refuse("misplaced", format!("folder `{}` is not in the tagged commit", located.folder)),
+        // Trees that nest without end, or globs that do not parse: no later pass reads them any better.
+        Err(Error::Corrupt { what, .. }) => return refuse("unreadable", what),
+        Err(error) => return Err(error),
     };
-    let source = repository.source(&located, content)?;
     let Compilation { frozen, findings } = compile(&source);
     let Some(frozen) = frozen else {
         return refuse("findings", quoted(&findings));

@@ -4,7 +4,10 @@
 mod apply;
 mod history;
 mod judge;
+mod line;
+mod memory;
 mod observe;
+mod parts;
 mod pass;
 mod proof;
 mod rebuild;
@@ -13,10 +16,12 @@ use crate::domain::{Digest, Identity, ObjectId, VersionTag};
 use crate::plan::{Plan, Request};
 use crate::store::{Repository, Scope};
 
-pub use apply::crash_point;
+pub use crate::store::crash_point;
 pub use judge::{Judged, judge};
-pub use observe::{Memory, View, look};
-pub use pass::{Decided, dry_run, run};
+pub use line::misfit;
+pub use memory::Memory;
+pub use observe::View;
+pub use pass::{Decided, Foreseen, dry_run, foresee, run};
 pub use proof::disproof;
 pub use rebuild::{fold, is_ours};
 
@@ -50,6 +55,11 @@ impl Order {
     pub fn look_at(scope: Scope) -> Self {
         Order { scope, request: None, publish: None, key: None }
     }
+
+    /// Whether it is a pass over everything without a request.
+    fn is_plain(&self) -> bool {
+        self.scope == Scope::All && self.request.is_none() && self.publish.is_none() && self.key.is_none()
+    }
 }
 
 /// A version that is to be made of a commit.
@@ -63,6 +73,8 @@ pub struct NewVersion {
     pub tagger: Identity,
     /// The tag's message: note, then trailers.
     pub message: String,
+    /// The newest version that the publisher has seen. With another one there the decision is the publisher's again.
+    pub after: Option<crate::domain::VersionNumber>,
 }
 
 /// An idempotency key with the digest of its request.
@@ -81,10 +93,14 @@ pub struct Outcome {
     pub plan: Plan,
     /// Accepted heads that the pass made, newest per environment.
     pub heads: Vec<(crate::domain::EnvironmentName, ObjectId)>,
+    /// The ledger's newest commit afterwards; nothing where nothing was looked at.
+    pub ledger_tip: Option<ObjectId>,
     /// The deployment of the request, if it moved something.
     pub deployment: Option<crate::domain::DeploymentId>,
     /// Foreign objects that were found in place of accepted tags, and the refs that keep them.
     pub kept: Vec<(VersionTag, String)>,
+    /// What was done about a ledger branch that was not where it should be.
+    pub ledger: Option<String>,
     /// What is wrong with the policy, if anything.
     pub policy_note: Option<String>,
     /// Tags that look like versions but are none, with the reason; they are not remembered in the ledger.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::judge::{Judged, judge};
+use super::memory::Memory;
 use super::{Context, NewVersion, Order, rebuild};
 use crate::compile::COMPILER;
 use crate::domain::ledger::AcceptedHead;
@@ -14,17 +15,12 @@ use crate::plan::{
 };
 use crate::policy::{Policy, PublishOn};
 use crate::store::{
-    EnvironmentTree, Ledger, RefPlace, Repository, Result, SEEN_LEDGER, Scope, Tip, World, root_commit,
+    AgentFolder, EntryMode, EnvironmentTree, Error, Ledger, RefPlace, Repository, Result, SEEN_LEDGER, Scope, Tip,
+    TreeChange, World, root_commit,
 };
 
-/// What a daemon keeps between passes: facts about immutable objects, found again by their ids.
-#[derive(Default)]
-pub struct Memory {
-    /// Right tag object per version entry.
-    tags: BTreeMap<ObjectId, (ObjectId, ObjectId)>,
-    /// Tags that are none of ours, by name and object.
-    not_ours: BTreeMap<(String, ObjectId), String>,
-}
+/// The most changes of one proposal that are judged; with more it is put back unread.
+const MOST_PROPOSED: usize = 20_000;
 
 /// What was seen, with what applying a plan needs beside it.
 pub struct View<'r> {
@@ -44,26 +40,89 @@ pub struct View<'r> {
     pub policy_note: Option<String>,
     /// Tags that look like versions but are none.
     pub ignored: Vec<(String, String)>,
+    /// Whether the remote has neither ledger nor environments, and is given those of this clone.
+    pub unseeded: bool,
     /// The planner's input.
     pub observed: Observed,
 }
 
-/// Looks at the world for `order`.
-pub fn look<'r>(context: &Context<'r>, order: &Order, memory: &mut Memory) -> Result<View<'r>> {
+impl View<'_> {
+    /// Tags of the accepted versions that stand where they should.
+    pub fn accepted_tags(&self) -> impl Iterator<Item = VersionTag> {
+        self.observed.agents.iter().flat_map(|(agent, state)| {
+            let right = state.versions.keys().filter(|number| !state.astray.contains_key(number));
+            right.map(|number| VersionTag { agent: agent.clone(), number: *number })
+        })
+    }
+
+    /// The newest version of `agent`, those that this pass accepts included and one that it makes left out.
+    pub fn newest(&self, agent: &AgentId) -> Option<VersionNumber> {
+        let known = self.observed.agents.get(agent).and_then(|state| state.versions.keys().next_back().copied());
+        let accepted = self.observed.candidates.iter().filter(|candidate| {
+            candidate.tag.agent == *agent && !candidate.create && matches!(candidate.verdict, Verdict::Accept(_))
+        });
+        accepted.map(|candidate| candidate.tag.number).max().max(known)
+    }
+
+    /// What becomes of the ledger's branch, if it is not where it should be.
+    pub fn ledger_trouble(&self) -> Option<String> {
+        match (&self.rebuilt, self.ledger.tip()) {
+            _ if self.unseeded => Some("give the remote the ledger and the environments of this clone".to_owned()),
+            (Some(found), _) => {
+                let heads = found.parents.len();
+                Some(format!("rebuild the lost ledger from environment history ({heads} commits prove themselves)"))
+            }
+            (None, Some(tip)) if self.ledger_ref != Some(tip) => {
+                Some(format!("put the lost branch pointsman/ledger back to {}", tip.short()))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The world as it is now, and the policy that holds in it.
+pub struct Opened {
+    world: World,
+    default_tip: Option<ObjectId>,
+    policy: Policy,
+    policy_note: Option<String>,
+}
+
+/// Reads the remote again, where there is one, and the policy.
+pub fn open(context: &Context<'_>, scope: &Scope) -> Result<Opened> {
     let repository = context.repository;
     let mut world = World::of(repository, context.local);
-    world.refresh(repository, &order.scope)?;
+    world.refresh(repository, scope)?;
     let (_, default_tip) = world.default_branch(repository)?;
-    let (policy, policy_note) = match default_tip {
-        Some(tip) => repository.policy(tip)?,
-        None => (Policy::default(), None),
-    };
+    let (policy, policy_note) = world.policy(repository)?;
     if policy.branch_prefix != world.branch_prefix {
         world.branch_prefix.clone_from(&policy.branch_prefix);
-        world.refresh(repository, &order.scope)?;
+        world.refresh(repository, scope)?;
     }
-    if world.seed_remote(repository)? {
-        tracing::info!("gave the remote the ledger and environments of this clone");
+    Ok(Opened { world, default_tip, policy, policy_note })
+}
+
+/// Looks at the world for `order`. With `seed`, a remote that has none is given the ledger of this clone; without,
+/// nothing is written.
+pub fn look<'r>(
+    context: &Context<'r>,
+    order: &Order,
+    memory: &mut Memory,
+    opened: Opened,
+    seed: bool,
+) -> Result<View<'r>> {
+    let repository = context.repository;
+    let Opened { mut world, default_tip, policy, policy_note } = opened;
+    let mut unseeded = false;
+    if let Some(ours) = world.seed(repository)? {
+        rebuild::must_be_ours(repository, ours)?;
+        if seed {
+            world.seed_remote(repository, ours)?;
+            tracing::info!("gave the remote the ledger and environments of this clone");
+        } else {
+            world = world.local();
+            unseeded = true;
+        }
     }
     world.check(repository)?;
 
@@ -107,27 +166,19 @@ pub fn look<'r>(context: &Context<'r>, order: &Order, memory: &mut Memory) -> Re
     }
     let ignored = std::mem::take(&mut looking.ignored);
     let mut observed = Observed { policy, environments: Vec::new(), agents, candidates, waits };
-    let (environments, tips) = environments(repository, &world, &ledger, &observed)?;
-    observed.environments = environments;
+    let (seen, mut tips) = environments(repository, &world, &ledger, &observed)?;
+    observed.environments = seen;
     // Proposals may touch agents outside the scope, whose versions are then needed too.
     let touched: BTreeSet<AgentId> = observed.environments.iter().flat_map(proposed_agents).collect();
     let missing: BTreeSet<_> = touched.into_iter().filter(|agent| !observed.agents.contains_key(agent)).collect();
     if !missing.is_empty() {
         let scope = Scope::Agents(missing);
+        world.refresh(repository, &scope)?;
         let more = Looking::new(repository, &world, ledger, memory, &scope)?.agents(&scope)?;
         observed.agents.extend(more);
-        observed.environments = environments_again(repository, &world, &ledger, &observed)?;
+        (observed.environments, tips) = environments(repository, &world, &ledger, &observed)?;
     }
-    Ok(View { world, ledger, ledger_ref, rebuilt, tips, default_tip, policy_note, ignored, observed })
-}
-
-fn environments_again(
-    repository: &Repository,
-    world: &World,
-    ledger: &Ledger<'_>,
-    observed: &Observed,
-) -> Result<Vec<ObservedEnvironment>> {
-    environments(repository, world, ledger, observed).map(|(environments, _)| environments)
+    Ok(View { world, ledger, ledger_ref, rebuilt, tips, default_tip, policy_note, ignored, unseeded, observed })
 }
 
 fn proposed_agents(environment: &ObservedEnvironment) -> Vec<AgentId> {
@@ -146,6 +197,8 @@ struct Looking<'r, 'a> {
     /// Tags of the agents that are looked at, by name.
     tags: BTreeMap<String, ObjectId>,
     ignored: Vec<(String, String)>,
+    /// Agents whose documents in the ledger cannot be read: nothing is decided about them.
+    unreadable: BTreeSet<AgentId>,
 }
 
 impl<'r, 'a> Looking<'r, 'a> {
@@ -166,7 +219,7 @@ impl<'r, 'a> Looking<'r, 'a> {
                 tags
             }
         };
-        Ok(Looking { repository, ledger, memory, tags, ignored: Vec::new() })
+        Ok(Looking { repository, ledger, memory, tags, ignored: Vec::new(), unreadable: BTreeSet::new() })
     }
 
     fn agents(&mut self, scope: &Scope) -> Result<BTreeMap<AgentId, ObservedAgent>> {
@@ -184,30 +237,42 @@ impl<'r, 'a> Looking<'r, 'a> {
         };
         let mut agents = BTreeMap::new();
         for (agent, folder) in folders {
-            let marks = folder.marks()?;
-            let rejections = folder.rejections()?;
-            let versions = folder.versions();
-            let known = versions.iter().map(|(number, entry)| {
-                let revoked = marks
-                    .versions
-                    .get(&crate::domain::ledger::VersionNumberKey(*number))
-                    .is_some_and(|mark| mark.revoked.is_some());
-                (*number, KnownVersion { entry: *entry, revoked })
-            });
-            let versions = known.collect();
-            agents.insert(agent, ObservedAgent { versions, marks, rejections, astray: BTreeMap::new() });
-        }
-        for (agent, state) in &mut agents {
-            for (number, known) in &state.versions {
-                let (right, raw) = self.right_tag(known.entry)?;
-                let name = format!("{agent}/{number}");
-                let found = self.tags.get(&name).copied();
-                if found != Some(right) {
-                    state.astray.insert(*number, AstrayTag { right, found, raw });
+            match self.agent(&agent, &folder) {
+                Ok(state) => drop(agents.insert(agent, state)),
+                // One unreadable document stops its own agent; who asks for that agent is told.
+                Err(Error::Corrupt { what, .. }) if *scope == Scope::All => {
+                    self.ignored.push((agent.to_string(), format!("{what}; `{agent}` is left as it is")));
+                    self.unreadable.insert(agent);
                 }
+                Err(error) => return Err(error),
             }
         }
         Ok(agents)
+    }
+
+    /// What the ledger holds of one agent, and its tags that are not where they belong.
+    fn agent(&mut self, agent: &AgentId, folder: &AgentFolder<'_>) -> Result<ObservedAgent> {
+        let marks = folder.marks()?;
+        let rejections = folder.rejections()?;
+        let mut versions = BTreeMap::new();
+        let mut astray = BTreeMap::new();
+        for (number, entry) in folder.versions() {
+            let mark = marks.versions.get(&crate::domain::ledger::VersionNumberKey(number));
+            let revoked = mark.is_some_and(|mark| mark.revoked.is_some());
+            versions.insert(number, KnownVersion { entry, revoked });
+            let (right, _) = self.right_tag(entry)?;
+            let found = self.tags.get(&format!("{agent}/{number}")).copied();
+            if found == Some(right) {
+                continue;
+            }
+            // What is remembered must not lead to a step: it is read again.
+            self.memory.tags.remove(&entry);
+            let (right, raw) = self.right_tag(entry)?;
+            if found != Some(right) {
+                astray.insert(number, AstrayTag { right, found, raw });
+            }
+        }
+        Ok(ObservedAgent { versions, marks, rejections, astray })
     }
 
     /// The tag object that an entry names, and the blob that holds its bytes.
@@ -239,6 +304,9 @@ impl<'r, 'a> Looking<'r, 'a> {
                     continue;
                 }
             };
+            if self.unreadable.contains(&tag.agent) {
+                continue;
+            }
             let state = agents.get(&tag.agent);
             if state.is_some_and(|state| state.versions.contains_key(&tag.number)) {
                 continue;
@@ -261,7 +329,15 @@ impl<'r, 'a> Looking<'r, 'a> {
             let known = agents.get(&tag.agent).and_then(|state| state.versions.keys().next_back().copied());
             let highest = newest.get(&tag.agent).copied().max(known);
             let collision = self.collision(&tag.agent, &ids)?;
-            match judge(self.repository, &tag, object, highest, collision.as_ref())? {
+            let judged = match judge(self.repository, &tag, object, highest, collision.as_ref()) {
+                // Objects that are damaged or missing here stop this tag only, and may be whole the next time.
+                Err(error @ (Error::Corrupt { .. } | Error::Git { .. })) => {
+                    self.ignored.push((tag.to_string(), format!("`{tag}` cannot be judged: {error}")));
+                    continue;
+                }
+                judged => judged?,
+            };
+            match judged {
                 Judged::NotOurs(reason) => {
                     self.memory.not_ours.insert((tag.to_string(), object), reason.clone());
                     self.ignored.push((tag.to_string(), reason));
@@ -331,8 +407,6 @@ impl<'r, 'a> Looking<'r, 'a> {
         let number = self.next_number(&new.agent, agents, candidates);
         let tag = VersionTag { agent: new.agent.clone(), number };
         let object = self.repository.stage_tag(&tag.to_string(), new.commit, &new.tagger, context.now, &new.message);
-        // The judge reads the tag as it reads any other, from the repository.
-        self.repository.flush()?;
         let collision = self.collision(&new.agent, &[])?;
         let highest = agents.get(&new.agent).and_then(|state| state.versions.keys().next_back().copied());
         let verdict = match judge(self.repository, &tag, object, highest, collision.as_ref())? {
@@ -366,6 +440,9 @@ impl<'r, 'a> Looking<'r, 'a> {
         let mut made = Vec::new();
         for located in located.values().filter(|located| scope.covers(&located.agent)) {
             let agent = &located.agent;
+            if self.unreadable.contains(agent) {
+                continue;
+            }
             // A tag that waits to be judged speaks for itself first.
             if candidates.iter().any(|candidate| candidate.tag.agent == *agent) {
                 continue;
@@ -380,7 +457,13 @@ impl<'r, 'a> Looking<'r, 'a> {
             let subject = commit.message.lines().next().unwrap_or_default();
             let mut message = crate::domain::record::one_line(subject);
             message.push('\n');
-            let new = NewVersion { agent: agent.clone(), commit: tip, tagger: context.committer.clone(), message };
+            let new = NewVersion {
+                agent: agent.clone(),
+                commit: tip,
+                tagger: context.committer.clone(),
+                message,
+                after: None,
+            };
             let candidate = self.new_version(&new, agents, candidates, context)?;
             if let Verdict::Refuse(rejection) = &candidate.verdict
                 && let Some(first) = policy.environments.first()
@@ -389,7 +472,7 @@ impl<'r, 'a> Looking<'r, 'a> {
                     environment: first.name.clone(),
                     agent: Some(agent.clone()),
                     version: None,
-                    code: "merge_refused",
+                    code: "merge_refused".into(),
                     reason: format!("{agent} on the default branch cannot be published: {}", rejection.reason),
                     until: None,
                 });
@@ -500,46 +583,59 @@ fn served_version(observed: &Observed, agent: &AgentId, tree: ObjectId) -> Serve
 /// What `tip` changes below `agents/`, seen from the accepted tree `base`.
 fn proposal(repository: &Repository, observed: &Observed, base: ObjectId, tip: ObjectId) -> Result<Proposal> {
     let commit = repository.commit(tip)?;
-    let before = served_everywhere(repository, base)?;
-    let after = served_everywhere(repository, commit.tree)?;
-    let paths: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let below = |root| repository.entry_at(root, "agents");
     let mut changes = Vec::new();
-    for path in paths {
-        if before.get(path) == after.get(path) {
-            continue;
+    match (below(base)?, below(commit.tree)?) {
+        (_, Some((mode, id))) if mode != EntryMode::Tree => {
+            changes.push(ProposedChange { agent: Err("agents".to_owned()), to: Some(Served::Unknown(id)) });
         }
-        let agent = path.parse::<AgentId>().map_err(|_| path.clone());
-        let to = after.get(path).map(|tree| match &agent {
-            Ok(agent) => served_version(observed, agent, *tree),
-            Err(_) => Served::Unknown(*tree),
-        });
-        changes.push(ProposedChange { agent, to });
+        (before, after) => {
+            let id = |place: Option<(EntryMode, ObjectId)>| place.map(|(_, id)| id);
+            let compared = repository.changes(id(before), id(after), &mut |change| {
+                let descend = proposed(repository, observed, change, &mut changes)?;
+                Ok(descend && changes.len() <= MOST_PROPOSED)
+            });
+            match compared {
+                Err(Error::Corrupt { what, .. }) => changes.push(ProposedChange { agent: Err(what), to: None }),
+                other => other?,
+            }
+        }
     }
+    if changes.len() > MOST_PROPOSED {
+        changes.truncate(MOST_PROPOSED);
+        let too_many = format!("agents/… (more than {MOST_PROPOSED} changes)");
+        changes.push(ProposedChange { agent: Err(too_many), to: None });
+    }
+    changes.sort_by(|a, b| path(a).cmp(path(b)));
     let subject = crate::domain::record::one_line(commit.message.lines().next().unwrap_or_default());
     Ok(Proposal { tip, author: commit.author, subject, changes })
 }
 
-/// Every tree below `agents/` that looks like an entry, by path: it has a `version.json`. Other leaves count under
-/// their own path, so that nothing foreign is overlooked.
-fn served_everywhere(repository: &Repository, root: ObjectId) -> Result<BTreeMap<String, ObjectId>> {
-    let mut found = BTreeMap::new();
-    let mut folders: Vec<_> =
-        repository.tree_at(root, "agents")?.map(|tree| (String::new(), tree)).into_iter().collect();
-    while let Some((path, tree)) = folders.pop() {
-        let entries = repository.tree(tree)?;
-        if !path.is_empty() && entries.get("version.json").is_some() {
-            found.insert(path, tree);
-            continue;
+fn path(change: &ProposedChange) -> &str {
+    change.agent.as_ref().map_or_else(String::as_str, AgentId::as_str)
+}
+
+/// Takes one differing path below `agents/`; says whether it is a folder around agents, to be looked into.
+fn proposed(
+    repository: &Repository,
+    observed: &Observed,
+    change: &TreeChange,
+    changes: &mut Vec<ProposedChange>,
+) -> Result<bool> {
+    if change.only_folders() && change.path.len() <= crate::domain::agent_id::LONGEST {
+        let mut entry = false;
+        for (_, tree) in [change.before, change.after].into_iter().flatten() {
+            entry |= repository.tree(tree)?.get("version.json").is_some();
         }
-        for entry in entries.entries() {
-            let name = String::from_utf8_lossy(&entry.name);
-            let below = if path.is_empty() { name.into_owned() } else { format!("{path}/{name}") };
-            if entry.mode == crate::store::EntryMode::Tree && below.matches('/').count() < 12 {
-                folders.push((below, entry.id));
-            } else {
-                found.insert(below, entry.id);
-            }
+        if !entry {
+            return Ok(true);
         }
     }
-    Ok(found)
+    let agent = change.path.parse::<AgentId>().map_err(|_| change.path.clone());
+    let to = change.after.map(|(mode, id)| match &agent {
+        Ok(agent) if mode == EntryMode::Tree => served_version(observed, agent, id),
+        _ => Served::Unknown(id),
+    });
+    changes.push(ProposedChange { agent, to });
+    Ok(false)
 }

@@ -4,13 +4,19 @@ use std::time::{Duration, Instant};
 
 use super::apply::apply;
 use super::history::GitHistory;
-use super::observe::{Memory, View, look};
+use super::memory::{Memory, Settled, fingerprint};
+use super::observe::{View, look, open};
+use super::parts::Part;
 use super::{Context, Key, Order, Outcome};
+use crate::domain::{Digest, ObjectId};
 use crate::plan::{Answer, Observed, Plan, plan};
-use crate::store::Result;
+use crate::store::{Error, Result};
 
 /// How long a pass goes on losing races before it gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The longest pause between two attempts; each one costs a fetch and a push.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 /// What a pass came to.
 pub enum Decided {
@@ -20,47 +26,183 @@ pub enum Decided {
     Replayed(serde_json::Value),
     /// The idempotency key came with another request before.
     KeyReused,
+    /// A version came in that the publisher has not seen: what to publish is to be decided again.
+    Overtaken {
+        /// The ledger's newest commit.
+        ledger: Option<ObjectId>,
+    },
 }
 
+/// Turns what a request came to into what an idempotency key remembers.
+type Remember<'f> = &'f dyn Fn(&Answer, &Observed) -> serde_json::Value;
+
 /// Runs one pass. `answer` turns what the request came to into what an idempotency key remembers.
-pub fn run(
+pub fn run(context: &Context<'_>, order: &Order, memory: &mut Memory, answer: Remember<'_>) -> Result<Decided> {
+    match attempt(context, order, memory, answer, None) {
+        // What the remote said no to may have been decided on a state that has passed: read and decide once more.
+        Err(failure) if matches!(failure.0, Error::PushRefused { .. }) => {}
+        other => return other.map_err(|failure| failure.0),
+    }
+    attempt(context, order, memory, answer, None).or_else(|failure| {
+        let (error, plan) = *failure;
+        if !matches!(error, Error::PushRefused { .. }) || Part::all(&plan).len() < 2 {
+            return Err(error);
+        }
+        tracing::debug!(%error, "refused twice, trying the parts alone");
+        one_by_one(context, order, memory, answer, &plan)
+    })
+}
+
+/// Carries out the parts of `plan` alone, each decided anew, so that one protected ref stops only itself. A refusal of
+/// the part that was asked for is an error; others are told.
+fn one_by_one(
     context: &Context<'_>,
     order: &Order,
     memory: &mut Memory,
-    answer: &dyn Fn(&Answer, &Observed) -> serde_json::Value,
+    answer: Remember<'_>,
+    plan: &Plan,
 ) -> Result<Decided> {
+    let own = Part::answered(plan);
+    let mut done: Option<Outcome> = None;
+    let mut refused = Vec::new();
+    for part in Part::all(plan) {
+        let asked = own.as_ref() == Some(&part);
+        let alone = if asked { order.clone() } else { Order::look_at(order.scope.clone()) };
+        match attempt(context, &alone, memory, answer, Some(&part)) {
+            Ok(Decided::Done(outcome)) => match &mut done {
+                Some(done) => done.absorb(*outcome),
+                None => done = Some(*outcome),
+            },
+            Ok(other) => return Ok(other),
+            Err(failure) => match failure.0 {
+                // Without the versions nothing else of this plan can be proven.
+                error @ Error::PushRefused { .. } if !asked && part != Part::Versions => refused.push((part, error)),
+                error => return Err(error),
+            },
+        }
+    }
+    match (done, refused.pop()) {
+        (Some(mut outcome), last) => {
+            refused.into_iter().chain(last).for_each(|(part, refusal)| part.tell(&refusal, &mut outcome));
+            Ok(Decided::Done(Box::new(outcome)))
+        }
+        (None, Some((_, refusal))) => Err(refusal),
+        (None, None) => attempt(context, order, memory, answer, None).map_err(|failure| failure.0),
+    }
+}
+
+/// Looks, decides and carries out, again as long as somebody is faster; `part` leaves the other parts of the plan out.
+/// An error comes with the plan that met it.
+fn attempt(
+    context: &Context<'_>,
+    order: &Order,
+    memory: &mut Memory,
+    answer: Remember<'_>,
+    part: Option<&Part>,
+) -> std::result::Result<Decided, Box<(Error, Plan)>> {
+    let unplanned = |error| Box::new((error, Plan::default()));
     let started = Instant::now();
     let mut wait = Duration::from_millis(2);
     loop {
-        let view = look(context, order, memory)?;
-        if let Some(decided) = remembered(&view, order.key.as_ref(), context.now)? {
+        let opened = open(context, &order.scope).map_err(unplanned)?;
+        // Read before anything else is looked at: what moves in the meantime makes the mark a stale one.
+        let mark = if order.is_plain() && part.is_none() { fingerprint(context.repository) } else { None };
+        if let Some(outcome) = quiet(context, mark) {
+            return Ok(Decided::Done(outcome));
+        }
+        let view = look(context, order, memory, opened, true).map_err(unplanned)?;
+        if let Some(decided) = remembered(&view, order.key.as_ref(), context.now).map_err(unplanned)? {
             return Ok(decided);
         }
-        let plan = decide(context, &view, order)?;
+        if order.publish.as_ref().is_some_and(|new| view.newest(&new.agent) != new.after) {
+            context.repository.drop_staged();
+            return Ok(Decided::Overtaken { ledger: view.ledger.tip() });
+        }
+        let mut plan = decide(context, &view, order).map_err(unplanned)?;
         let key = match (&order.key, &plan.answer) {
             // A refusal is not remembered: what was missing may be there the next time.
             (Some(_), Some(Answer::Refused(_) | Answer::Published(_)) | None) | (None, _) => None,
             (Some(key), Some(given)) => Some((key, answer(given, &view.observed))),
         };
-        match apply(context, &view, plan, key) {
-            Ok(outcome) => return Ok(Decided::Done(Box::new(outcome))),
+        if let Some(part) = part {
+            part.only(&mut plan);
+        }
+        match apply(context, &view, plan.clone(), key) {
+            Ok(outcome) => {
+                let idle = outcome.plan.steps.is_empty() && outcome.ledger.is_none();
+                if let (Some(fingerprint), true) = (mark, idle) {
+                    settle(context, fingerprint, &outcome);
+                }
+                return Ok(Decided::Done(Box::new(outcome)));
+            }
             Err(error) if error.is_lost_race() && started.elapsed() < PATIENCE => {
                 tracing::debug!(%error, "somebody was faster, deciding again");
                 context.repository.drop_staged();
                 std::thread::sleep(wait.mul_f64(jitter()));
-                wait = (wait * 2).min(Duration::from_millis(200));
+                wait = (wait * 2).min(LONGEST_WAIT);
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                context.repository.drop_staged();
+                return Err(Box::new((error, plan)));
+            }
         }
     }
 }
 
-/// The plan of a pass, without carrying it out.
-pub fn dry_run(context: &Context<'_>, order: &Order, memory: &mut Memory) -> Result<(Plan, Observed, Option<String>)> {
-    let view = look(context, order, memory)?;
+/// The outcome of a pass over everything, if nothing has changed since the last one and nothing is due.
+fn quiet(context: &Context<'_>, mark: Option<Digest>) -> Option<Box<Outcome>> {
+    let settled = Settled::load(context.repository, mark, context.now)?;
+    Some(Box::new(Outcome {
+        plan: Plan { waits: settled.waits, ..Plan::default() },
+        heads: Vec::new(),
+        deployment: None,
+        kept: Vec::new(),
+        ledger_tip: None,
+        ledger: None,
+        policy_note: settled.policy_note,
+        ignored: settled.ignored,
+    }))
+}
+
+/// Remembers that a pass over everything found nothing to do.
+fn settle(context: &Context<'_>, fingerprint: Digest, outcome: &Outcome) {
+    let settled = Settled {
+        fingerprint,
+        due: outcome.plan.waits.iter().filter_map(|wait| wait.until).min(),
+        waits: outcome.plan.waits.clone(),
+        policy_note: outcome.policy_note.clone(),
+        ignored: outcome.ignored.clone(),
+    };
+    settled.save(context.repository);
+}
+
+/// What a pass would do.
+#[derive(Debug)]
+pub struct Foreseen {
+    /// Its plan.
+    pub plan: Plan,
+    /// What it rests on.
+    pub observed: Observed,
+    /// What is wrong with the policy, if anything.
+    pub policy_note: Option<String>,
+    /// What becomes of a ledger branch that is not where it should be.
+    pub ledger: Option<String>,
+}
+
+/// What a pass would do, without carrying it out; only tracking refs follow the remote.
+pub fn foresee(context: &Context<'_>, order: &Order, memory: &mut Memory) -> Result<Foreseen> {
+    let opened = open(context, &order.scope)?;
+    let view = look(context, order, memory, opened, false)?;
     let plan = decide(context, &view, order)?;
     context.repository.drop_staged();
-    Ok((plan, view.observed, view.policy_note))
+    let ledger = view.ledger_trouble();
+    Ok(Foreseen { plan, observed: view.observed, policy_note: view.policy_note, ledger })
+}
+
+/// The plan of a pass, without carrying it out.
+pub fn dry_run(context: &Context<'_>, order: &Order, memory: &mut Memory) -> Result<(Plan, Observed, Option<String>)> {
+    let Foreseen { plan, observed, policy_note, .. } = foresee(context, order, memory)?;
+    Ok((plan, observed, policy_note))
 }
 
 fn decide(context: &Context<'_>, view: &View<'_>, order: &Order) -> Result<Plan> {

@@ -6,7 +6,7 @@ use crate::store::{Entry, Located, Repository, Result};
 
 /// What is wrong with `entry` as version `number` of `agent`; nothing if it proves itself.
 ///
-/// A tag object that is missing is made again from the bytes that the entry holds.
+/// A tag object that is missing is staged again from the bytes that the entry holds.
 pub fn disproof(
     repository: &Repository,
     agent: &AgentId,
@@ -25,7 +25,6 @@ pub fn disproof(
     }
     if !repository.has(tag_id) {
         repository.stage_raw_tag(&raw);
-        repository.flush()?;
     }
     let Some(read) = repository.tag_object(tag_id)? else {
         return Ok(Some("its tag is not an annotated tag".to_owned()));

@@ -1,15 +1,15 @@
 //! A lost ledger, found again from environment history that proves itself; tags are then judged as in any pass.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::line::misfit;
 use super::proof::disproof;
 use crate::domain::ledger::{AcceptedHead, to_document};
 use crate::domain::record::{Action, Record};
-use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionNumber};
+use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionNumber, VersionTag};
 use crate::policy::Policy;
 use crate::store::{
-    EntryMode, EnvironmentTree, Error, RefPlace, Repository, Result, SEEN_LEDGER, TreeEdits, World, environment_root,
-    root_commit,
+    EntryMode, Error, Recorded, Repository, Result, SEEN_LEDGER, TreeEdits, World, environment_root, root_commit,
 };
 
 /// What was found.
@@ -40,7 +40,7 @@ pub fn is_ours(repository: &Repository, tip: ObjectId) -> Result<bool> {
         match commit {
             Ok(commit) => last = Some(commit.id),
             // A ref may name a tree or a tag; that is not a branch of ours either.
-            Err(Error::Git { .. }) => return Ok(false),
+            Err(Error::Git { .. } | Error::Corrupt { .. }) => return Ok(false),
             Err(error) => return Err(error),
         }
     }
@@ -61,64 +61,137 @@ pub fn fold(rolled_back: &mut BTreeMap<AgentId, Vec<VersionNumber>>, record: &Re
 
 /// Looks for environment branches of ours. Nothing if there are none: then nothing was ever decided.
 pub fn rebuild(repository: &Repository, world: &World, policy: &Policy) -> Result<Option<Rebuilt>> {
-    let mut edits = TreeEdits::default();
-    let mut parents = Vec::new();
-    for environment in &policy.environments {
-        let place = RefPlace::Environment(environment.name.clone());
-        let Some(tip) = world.read(repository, &place)? else { continue };
+    let mut found = Vec::new();
+    let mut entries = BTreeSet::new();
+    let mut prover = Prover { repository, proven: HashMap::new() };
+    for (name, tip) in world.environments(repository)? {
+        let named = policy.environment(&name);
         if tip == root_commit(repository) || !is_ours(repository, tip)? {
             continue;
         }
-        let head = adopt(repository, &environment.name, tip, &mut edits, &mut parents)?;
-        let blob = repository.stage_blob(&to_document(&head));
-        edits.put(&format!("environments/{}.json", environment.name), EntryMode::Blob, blob);
-        parents.push(head.head);
+        let old_name = named.and_then(|environment| environment.renamed_from.as_ref());
+        let head = adopt(repository, &name, old_name, tip, &mut prover, &mut entries)?;
+        // A branch with no history of its own is somebody's copy, unless it was named.
+        if named.is_some() || head.height > 1 {
+            found.push((name, head));
+        }
     }
-    if edits.is_empty() {
+    // What another environment carries on under a new name is not an environment beside it.
+    let names: Vec<_> = policy.environments.iter().filter_map(|environment| environment.renamed_from.clone()).collect();
+    found.retain(|(name, _)| policy.environment(name).is_some() || !names.contains(name));
+    if found.is_empty() {
         return Ok(None);
     }
-    let base = environment_root(repository);
-    let root = repository.edit_tree(Some(base), &edits)?;
+    let mut edits = TreeEdits::default();
+    let mut parents = Vec::new();
+    for (name, head) in found {
+        let blob = repository.stage_blob(&to_document(&head));
+        edits.put(&format!("environments/{name}.json"), EntryMode::Blob, blob);
+        parents.push(head.head);
+    }
+    for entry in entries {
+        if let Some(Some((tag, commit))) = prover.proven.remove(&entry) {
+            edits.put(&format!("agents/{}/{}", tag.agent, tag.number), EntryMode::Tree, entry);
+            parents.push(commit);
+        }
+    }
+    let root = repository.edit_tree(Some(environment_root(repository)), &edits)?;
     Ok(Some(Rebuilt { root, parents }))
 }
 
-/// The newest commit below `tip` whose line is all ours, and the entries that it and its ancestors name.
+/// Entries by tree, with the tagged commit of those that prove themselves.
+struct Prover<'r> {
+    repository: &'r Repository,
+    proven: HashMap<ObjectId, Option<(VersionTag, ObjectId)>>,
+}
+
+impl Prover<'_> {
+    fn entry(&mut self, id: ObjectId) -> Result<Option<VersionTag>> {
+        if !self.proven.contains_key(&id) {
+            let proven = self.prove(id)?;
+            self.proven.insert(id, proven);
+        }
+        Ok(self.proven[&id].as_ref().map(|(tag, _)| tag.clone()))
+    }
+
+    fn prove(&self, id: ObjectId) -> Result<Option<(VersionTag, ObjectId)>> {
+        let entry = match self.repository.read_entry(id) {
+            Ok(entry) => entry,
+            Err(error @ Error::Shallow { .. }) => return Err(error),
+            Err(_) => return Ok(None),
+        };
+        let tag = VersionTag { agent: entry.record.agent.clone(), number: entry.record.number };
+        match disproof(self.repository, &tag.agent, tag.number, &entry) {
+            Ok(None) => Ok(Some((tag, entry.record.commit))),
+            Ok(Some(fault)) => {
+                tracing::warn!(%tag, fault, "an entry does not prove itself and is left out");
+                Ok(None)
+            }
+            Err(error @ Error::Shallow { .. }) => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+/// A commit that continues a line of ours.
+struct Link {
+    commit: Recorded,
+    height: u64,
+    /// The entries that it names.
+    entries: Vec<ObjectId>,
+}
+
+/// The end of the longest line below `tip` that is all ours, and the entries on it. What lies past it is a proposal,
+/// to be judged like any other; a merge may have made it the second parent of somebody's commit.
 fn adopt(
     repository: &Repository,
     name: &EnvironmentName,
+    old_name: Option<&EnvironmentName>,
     tip: ObjectId,
-    edits: &mut TreeEdits,
-    parents: &mut Vec<ObjectId>,
+    prover: &mut Prover<'_>,
+    entries: &mut BTreeSet<ObjectId>,
 ) -> Result<AcceptedHead> {
-    let mut line: Vec<_> = repository.records(tip).collect::<Result<_>>()?;
-    line.reverse();
-    let mut head = AcceptedHead { head: tip, height: 1, rolled_back: BTreeMap::new() };
-    if let Some(root) = line.first() {
-        head.head = root.commit.id;
+    let root = root_commit(repository);
+    let mut best = (root, 1);
+    let mut links: HashMap<ObjectId, Link> = HashMap::new();
+    for id in repository.ancestors(tip)?.into_iter().rev() {
+        let commit = repository.commit(id)?;
+        let Some(&first) = commit.parents.first() else { continue };
+        let (before, height) = match links.get(&first) {
+            Some(link) => (link.commit.commit.tree, link.height + 1),
+            None if first == root => (environment_root(repository), 2),
+            None => continue,
+        };
+        let recorded = Recorded { record: Record::parse(&commit.message), commit };
+        let Some(record) = &recorded.record else { continue };
+        if record.environment != *name && Some(&record.environment) != old_name {
+            continue;
+        }
+        let mut seen = Vec::new();
+        let fault = misfit(repository, before, &recorded, &mut |tree| {
+            let tag = prover.entry(tree)?;
+            seen.extend(tag.is_some().then_some(tree));
+            Ok(tag)
+        })?;
+        if fault.is_some() {
+            continue;
+        }
+        if height > best.1 {
+            best = (id, height);
+        }
+        links.insert(id, Link { commit: recorded, height, entries: seen });
     }
-    for recorded in line.iter().skip(1) {
-        // Past the first commit that is not ours everything is a proposal, to be judged like any other.
-        let Some(record) = recorded.record.as_ref().filter(|record| record.environment == *name) else { break };
-        let tree = EnvironmentTree::new(repository, recorded.commit.tree);
-        let mut found = Vec::new();
-        for made in &record.moves {
-            let Some(number) = made.to else { continue };
-            let Some(id) = tree.serves(&made.agent)? else { continue };
-            let Ok(entry) = repository.read_entry(id) else { continue };
-            if disproof(repository, &made.agent, number, &entry)?.is_none() {
-                found.push((made, number, entry));
-            }
-        }
-        if found.len() != record.moves.iter().filter(|made| made.to.is_some()).count() {
-            break;
-        }
-        for (made, number, entry) in found {
-            edits.put(&format!("agents/{}/{number}", made.agent), EntryMode::Tree, entry.id);
-            parents.push(entry.record.commit);
-        }
-        fold(&mut head.rolled_back, record);
-        head.head = recorded.commit.id;
-        head.height += 1;
+    let (head, height) = best;
+    let mut line = Vec::new();
+    let mut next = head;
+    while let Some(link) = links.remove(&next) {
+        next = link.commit.commit.parents[0];
+        line.push(link);
     }
-    Ok(head)
+    let mut rolled_back = BTreeMap::new();
+    for link in line.into_iter().rev() {
+        link.commit.record.iter().for_each(|record| fold(&mut rolled_back, record));
+        entries.extend(link.entries);
+    }
+    Ok(AcceptedHead { head, height, rolled_back })
 }

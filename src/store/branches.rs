@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::content::Walk;
 use super::objects::{EntryMode, Tree, TreeEntry};
 use super::{Error, Repository, Result};
+use crate::domain::agent_id::LONGEST;
 use crate::domain::ledger::Hold;
 use crate::domain::{AgentId, Identity, ObjectId};
 
@@ -75,8 +77,10 @@ impl<'r> EnvironmentTree<'r> {
         if let Some(tree) = self.repository.tree_at(self.root, "agents")? {
             folders.push((String::new(), tree));
         }
+        let mut walk = Walk::below("agents");
         while let Some((folder, tree)) = folders.pop() {
             for entry in self.repository.tree(tree)?.entries() {
+                walk.step()?;
                 let path = format!("{folder}{}", String::from_utf8_lossy(&entry.name));
                 if entry.mode != EntryMode::Tree {
                     continue;
@@ -84,7 +88,7 @@ impl<'r> EnvironmentTree<'r> {
                 // Agents never lie inside agents, so a known id ends the descent.
                 match path.parse::<AgentId>() {
                     Ok(agent) if agents.contains(&agent) => drop(served.insert(agent, entry.id)),
-                    _ if path.matches('/').count() < 12 => folders.push((format!("{path}/"), entry.id)),
+                    _ if path.len() < LONGEST => folders.push((format!("{path}/"), entry.id)),
                     _ => {}
                 }
             }
@@ -141,12 +145,35 @@ pub fn hold_path(agent: &AgentId) -> String {
 impl Repository {
     /// Where `tip` stands, seen from the accepted head `head`.
     pub fn tip(&self, head: ObjectId, tip: Option<ObjectId>) -> Result<Tip> {
+        let is_commit = |id: ObjectId| self.git.find_commit(super::objects::oid(id)).is_ok();
+        if self.has(head) && !is_commit(head) {
+            return Err(Error::Corrupt {
+                what: format!("the ledger names {head} as an accepted head, and that is not a commit"),
+                hint: super::ledger::way_back("environments"),
+            });
+        }
         Ok(match tip {
             Some(tip) if tip == head => Tip::Accepted,
             None => Tip::Behind(None),
+            // Not a commit, or not there at all: no branch, so nothing that could be proposed or kept as a parent.
+            Some(tip) if !is_commit(tip) => Tip::Behind(Some(tip)),
             Some(tip) if self.is_ancestor(tip, head)? => Tip::Behind(Some(tip)),
             Some(tip) if self.is_ancestor(head, tip)? => Tip::Proposal(tip),
             Some(tip) => Tip::Rewritten(tip),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_commit_is_the_same_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        git2::Repository::init_bare(dir.path()).unwrap();
+        let repository = Repository::open(dir.path()).unwrap();
+        // Ledgers and environments in the field end in this id: a change of it makes all of them foreign.
+        assert_eq!(root_commit(&repository).to_string(), "26201a95943434735325c1f49ee7522b49650e00");
     }
 }

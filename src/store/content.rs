@@ -16,6 +16,36 @@ use crate::domain::ObjectId;
 /// How deep a folder of an agent may go.
 const DEEPEST: usize = 32;
 
+/// The most entries that one walk through trees looks at. Trees name one another, so a few kilobytes of objects can
+/// spell more paths than there is time.
+pub(super) const MOST_WALKED: usize = 100_000;
+
+/// How far a walk through trees has come.
+pub(super) struct Walk<'a> {
+    start: &'a str,
+    steps: usize,
+}
+
+impl<'a> Walk<'a> {
+    /// A walk through what is below `start`.
+    pub(super) fn below(start: &'a str) -> Self {
+        Walk { start, steps: 0 }
+    }
+
+    /// Counts one entry; an error once there were too many.
+    pub(super) fn step(&mut self) -> Result<()> {
+        self.steps += 1;
+        if self.steps <= MOST_WALKED {
+            return Ok(());
+        }
+        let place = if self.start.is_empty() { "there".to_owned() } else { format!("below `{}`", self.start) };
+        Err(Error::Corrupt {
+            what: format!("more than {MOST_WALKED} files and folders are {place}"),
+            hint: "git ls-tree shows them level by level; take out what nests without end".to_owned(),
+        })
+    }
+}
+
 /// The identity of an agent's content: bytes, not meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AgentContent {
@@ -113,8 +143,11 @@ impl Repository {
         let mut files = Vec::new();
         self.walk(part, "", &mut |path, mode, id| {
             files.push((path.to_owned(), mode, id));
-            true
+            files.len() <= MOST_FILES
         })?;
+        if files.len() > MOST_FILES {
+            return Ok(false);
+        }
         for (path, mode, id) in files {
             if self.entry_at(whole, &path)? != Some((mode, id)) {
                 return Ok(false);
@@ -131,8 +164,10 @@ impl Repository {
         visit: &mut dyn FnMut(&str, EntryMode, ObjectId) -> bool,
     ) -> Result<()> {
         let mut folders = vec![(path.to_owned(), tree, 0)];
+        let mut walk = Walk::below(path);
         while let Some((folder, tree, depth)) = folders.pop() {
             for entry in self.tree(tree)?.entries() {
+                walk.step()?;
                 let name = String::from_utf8_lossy(&entry.name);
                 let path = if folder.is_empty() { name.into_owned() } else { format!("{folder}/{name}") };
                 if entry.mode == EntryMode::Tree {
@@ -181,6 +216,7 @@ impl Repository {
             // Counting goes on a while, for the message.
             count < 4 * MOST_FILES
         })?;
+        self.fetch_promised(found.iter().filter(|(_, mode, _)| *mode != EntryMode::Commit).map(|(_, _, id)| *id))?;
         let mut files = BTreeMap::new();
         for (path, mode, id) in found {
             files.insert(path, self.read_file(mode, id)?);

@@ -65,12 +65,12 @@ impl Repository {
         };
         let commit = self.stage_commit(tree, &[], who, now, "restore\n");
         self.flush()?;
-        let folder = if located.folder.is_empty() { "." } else { &located.folder };
-        let pathspec = format!(":(top,literal){folder}");
-        let git = Git::in_dir(work_dir);
-        std::fs::create_dir_all(work_dir.join(&located.folder)).doing(|| format!("make folder `{folder}`"))?;
+        let pathspec = located.pathspec();
+        let git = Git::in_dir(work_dir).setting("core.fsmonitor=false");
+        std::fs::create_dir_all(work_dir.join(&located.folder))
+            .doing(|| format!("make folder `{}`", located.folder))?;
         // Added first, or new files would be left behind by the restore.
-        git.run(&["add", "-A", "--", &pathspec])?;
+        git.run(&["add", "-A", "--sparse", "--", &pathspec])?;
         git.run(&["restore", &format!("--source={commit}"), "--staged", "--worktree", "--", &pathspec])?;
         Ok(())
     }

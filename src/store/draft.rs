@@ -4,7 +4,7 @@
 //! rules, line endings, sparse and split indexes and file modes are exactly git's. Only `publish` takes objects out
 //! of the quarantine.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,7 @@ use git2::ObjectType;
 
 use super::error::Doing as _;
 use super::objects::oid;
-use super::{Error, Git, Located, Repository, Result};
+use super::{Error, Git, Located, Repository, Result, crash_point};
 use crate::domain::ObjectId;
 
 /// How long the user's own git commands are waited for when the index is locked.
@@ -29,7 +29,7 @@ pub struct Draft {
     /// The tree of the whole index with the requested folders as they are on disk.
     pub root: ObjectId,
     /// Paths with an unresolved merge conflict, seen from the repository's root.
-    pub conflicted: BTreeSet<String>,
+    conflicted: BTreeSet<String>,
     /// Holds the draft's index.
     folder: tempfile::TempDir,
     objects: PathBuf,
@@ -38,22 +38,31 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// The conflicted paths of `located`, seen from its folder.
-    pub fn conflicts_in(&self, located: &Located) -> BTreeSet<String> {
-        let inside = |path: &String| match located.folder.as_str() {
-            "" => Some(path.clone()),
-            folder => path.strip_prefix(folder)?.strip_prefix('/').map(str::to_owned),
+    /// The conflicted paths that belong to `located`, its included files too, seen from the repository's root.
+    pub fn conflicts_in(&self, located: &Located) -> Result<BTreeSet<String>> {
+        let globs = super::content::matcher(&located.include)?;
+        let inside = |path: &str| {
+            located.folder.is_empty()
+                || path.strip_prefix(located.folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
         };
-        self.conflicted.iter().filter_map(inside).collect()
+        Ok(self.conflicted.iter().filter(|path| inside(path) || globs.is_match(path)).cloned().collect())
     }
 
     fn index(&self) -> PathBuf {
         self.folder.path().join("index")
     }
 
-    fn holds(&self, id: ObjectId) -> bool {
-        let hex = id.to_string();
-        self.objects.join(&hex[..2]).join(&hex[2..]).exists()
+    /// The objects in the quarantine.
+    fn new_objects(&self) -> HashSet<ObjectId> {
+        let folders = std::fs::read_dir(&self.objects).into_iter().flatten().flatten();
+        let files = folders.flat_map(|folder| {
+            let files = std::fs::read_dir(folder.path()).into_iter().flatten().flatten();
+            files.filter_map(move |file| {
+                let name = format!("{}{}", folder.file_name().to_str()?, file.file_name().to_str()?);
+                name.parse().ok()
+            })
+        });
+        files.collect()
     }
 }
 
@@ -97,27 +106,28 @@ impl Repository {
             .env("GIT_OBJECT_DIRECTORY", &objects)
             .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", self.common_dir().join("objects"))
             .setting("core.splitIndex=false")
+            // A program that the repository names may be wrong about what changed; the disk is not.
+            .setting("core.fsmonitor=false")
             .setting("core.fsync=none")
             .setting("core.safecrlf=false");
-        let conflicted = if self.merge_in_progress() { unmerged(&git)? } else { BTreeSet::new() };
+        // Adding a file settles its conflict in git's eyes, so conflicts are read first. Not only merges make them.
+        let conflicted = unmerged(&git)?;
         let pathspecs = self.pathspecs(&git, located)?;
         if !pathspecs.is_empty() {
             let mut args = vec!["add".to_owned(), "-A".to_owned(), "--sparse".to_owned(), "--".to_owned()];
             args.extend(pathspecs);
             git.run(&args)?;
         }
-        let root = match git.run(&["write-tree"]) {
-            Ok(id) => id,
-            // Conflicts elsewhere stop git from writing any tree; they are not this draft's business.
-            Err(error) => {
-                let elsewhere = unmerged(&git)?;
-                if elsewhere.is_empty() {
-                    return Err(error);
-                }
-                let paths = elsewhere.iter().flat_map(|path| format!("{path}\0").into_bytes()).collect();
-                git.run_with_input(&["update-index", "--force-remove", "-z", "--stdin"], paths)?;
-                git.run(&["write-tree"])?
-            }
+        let root = if conflicted.is_empty() {
+            git.run(&["write-tree"])?
+        } else {
+            // Conflicts elsewhere stop git from writing any tree. They are not this draft's business, and stay in the
+            // index that a publish installs: only a copy for the tree goes without them.
+            let copy = folder.path().join("index-for-tree");
+            std::fs::copy(&index, &copy).doing(doing)?;
+            let git = git.env("GIT_INDEX_FILE", &copy);
+            git.run_with_input(&["update-index", "--force-remove", "-z", "--stdin"], unmerged_paths(&git)?)?;
+            git.run(&["write-tree"])?
         };
         let root = String::from_utf8_lossy(&root).trim().parse().map_err(|_| Error::Corrupt {
             what: "`git write-tree` did not print an object id".to_owned(),
@@ -139,7 +149,7 @@ impl Repository {
     }
 
     /// What `git add` is asked for: folders by their literal path, included files by glob. Git fails on a pathspec
-    /// that matches nothing, so those are left out.
+    /// for which it has nothing to do, so those are left out.
     fn pathspecs(&self, git: &Git, located: &[&Located]) -> Result<Vec<String>> {
         let work_dir = self.work_dir().expect("a draft has a working tree");
         let head = self.head_tree()?;
@@ -149,27 +159,20 @@ impl Repository {
                 Some(tree) => self.tree_at(tree, &agent.folder)?.is_some(),
                 None => false,
             };
-            if known || work_dir.join(&agent.folder).is_dir() {
-                let folder = if agent.folder.is_empty() { "." } else { &agent.folder };
-                let spec = format!(":(top,literal){folder}");
-                // A folder that git ignores, or that is empty, matches nothing either.
-                if known || !listed(git, &spec)?.is_empty() {
-                    pathspecs.push(spec);
-                }
+            let spec = agent.pathspec();
+            // A folder that is known and there has something for git to look at. Any other may be ignored, empty,
+            // deleted, or left out by a sparse checkout.
+            if (known && work_dir.join(&agent.folder).is_dir()) || to_add(git, &spec)? {
+                pathspecs.push(spec);
             }
             for glob in &agent.include {
                 let spec = format!(":(top,glob){glob}");
-                if !listed(git, &spec)?.is_empty() {
+                if to_add(git, &spec)? {
                     pathspecs.push(spec);
                 }
             }
         }
         Ok(pathspecs)
-    }
-
-    fn merge_in_progress(&self) -> bool {
-        let signs = ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"];
-        signs.iter().any(|name| self.git_dir().join(name).exists())
     }
 
     /// The tree of HEAD; nothing on an unborn branch.
@@ -183,22 +186,25 @@ impl Repository {
     /// Takes everything below tree `id` that only the draft's quarantine holds into the staged objects.
     pub fn stage_from_draft(&self, draft: &Draft, id: ObjectId) -> Result<()> {
         let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
+        let new = draft.new_objects();
         let mut trees = vec![id];
         while let Some(tree) = trees.pop() {
+            // A tree that the repository has already has everything below it there too.
+            if !new.contains(&tree) {
+                continue;
+            }
+            let object = odb.read(oid(tree)).doing(|| format!("read object {tree}"))?;
+            self.stage_foreign(ObjectType::Tree, object.data());
             for entry in self.tree(tree)?.entries() {
                 match entry.mode {
                     super::EntryMode::Tree => trees.push(entry.id),
                     super::EntryMode::Commit => {}
-                    _ if draft.holds(entry.id) => {
+                    _ if new.contains(&entry.id) => {
                         let object = odb.read(oid(entry.id)).doing(|| format!("read object {}", entry.id))?;
                         self.stage_foreign(ObjectType::Blob, object.data());
                     }
                     _ => {}
                 }
-            }
-            if draft.holds(tree) {
-                let object = odb.read(oid(tree)).doing(|| format!("read object {tree}"))?;
-                self.stage_foreign(ObjectType::Tree, object.data());
             }
         }
         Ok(())
@@ -219,8 +225,7 @@ impl Repository {
                 Ok(()) => break,
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                     if started.elapsed() > INDEX_PATIENCE {
-                        let age = modified(&lock).and_then(|time| time.elapsed().ok()).unwrap_or_default();
-                        return Err(Error::Locked { path: lock, age });
+                        return Err(Error::locked(lock));
                     }
                     std::thread::sleep(Duration::from_millis(20));
                 }
@@ -230,6 +235,7 @@ impl Repository {
                 }
             }
         }
+        crash_point("index locked");
         // Holding the lock: the index cannot change between this look and the rename.
         if std::fs::read(self.index_file()).ok() != draft.base {
             let _ = std::fs::remove_file(&lock);
@@ -240,12 +246,21 @@ impl Repository {
     }
 }
 
-fn unmerged(git: &Git) -> Result<BTreeSet<String>> {
-    let out = git.run(&["ls-files", "-u", "-z"])?;
+/// Paths with an unresolved conflict, each ended by a NUL.
+fn unmerged_paths(git: &Git) -> Result<Vec<u8>> {
+    let out = git.run(&["ls-files", "-u", "-z", "--", ":(top)"])?;
     let rows = out.split(|&c| c == 0).filter_map(|row| row.iter().position(|&c| c == b'\t').map(|tab| &row[tab + 1..]));
-    Ok(rows.map(|path| String::from_utf8_lossy(path).into_owned()).collect())
+    Ok(rows.flat_map(|path| [path, b"\0"].concat()).collect())
 }
 
-fn listed(git: &Git, pathspec: &str) -> Result<Vec<u8>> {
-    git.run(&["ls-files", "-z", "-c", "-o", "--exclude-standard", "--", pathspec])
+fn unmerged(git: &Git) -> Result<BTreeSet<String>> {
+    let paths = unmerged_paths(git)?;
+    let paths = paths.split(|&c| c == 0).filter(|path| !path.is_empty());
+    Ok(paths.map(|path| String::from_utf8_lossy(path).into_owned()).collect())
+}
+
+/// Whether `git add` would find anything: new, changed or deleted files.
+fn to_add(git: &Git, pathspec: &str) -> Result<bool> {
+    let out = git.run(&["ls-files", "-z", "-o", "-m", "-d", "--exclude-standard", "--", pathspec])?;
+    Ok(!out.is_empty())
 }

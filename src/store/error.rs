@@ -53,7 +53,7 @@ pub enum Error {
         actual: Option<ObjectId>,
     },
     /// A lock file stands in the way and stayed there.
-    #[error("`{}` is locked ({} old)", path.display(), age_text(*age))]
+    #[error("the lock file `{}` stands in the way ({} old)", path.display(), age_text(*age))]
     Locked {
         /// The lock file.
         path: PathBuf,
@@ -67,6 +67,24 @@ pub enum Error {
         command: String,
         /// What it printed.
         stderr: String,
+    },
+    /// The remote could not be reached or read.
+    #[error("cannot {doing}: {words}")]
+    Remote {
+        /// The operation.
+        doing: String,
+        /// What git or the remote said.
+        words: String,
+    },
+    /// The remote did not take a push although nobody was faster: a rule or a hook of it says no.
+    #[error("`{remote}` refused to move {}: {words}", listed(refs))]
+    PushRefused {
+        /// Its name.
+        remote: String,
+        /// The refs that it names as refused.
+        refs: Vec<String>,
+        /// Its own words.
+        words: String,
     },
     /// A git command ran past its time and was stopped.
     #[error("`git {command}` did not end within {seconds} seconds")]
@@ -106,6 +124,14 @@ fn id_or_none(id: Option<ObjectId>) -> String {
     id.map_or_else(|| "nothing".to_owned(), |id| id.to_string())
 }
 
+fn listed(refs: &[String]) -> String {
+    let mut text: Vec<_> = refs.iter().take(3).map(|name| format!("`{name}`")).collect();
+    if refs.len() > text.len() {
+        text.push(format!("{} more", refs.len() - text.len()));
+    }
+    text.join(", ")
+}
+
 /// An age in words: `12 s`, `3 min`, `2 h`, `5 days`.
 pub fn age_text(age: std::time::Duration) -> String {
     match age.as_secs() {
@@ -120,6 +146,40 @@ impl Error {
     /// Whether reading again and deciding again may succeed.
     pub fn is_lost_race(&self) -> bool {
         matches!(self, Error::RefMoved { .. })
+    }
+
+    /// The whole sentence: what failed, then why. The inner texts do not repeat the outer ones.
+    pub fn sentence(&self) -> String {
+        match self {
+            // libgit2's own error would add its internal class and code.
+            Error::Git { source, .. } => format!("{self}: {}", source.message()),
+            Error::Io { source, .. } => format!("{self}: {source}"),
+            _ => self.to_string(),
+        }
+    }
+
+    /// What the operating system refused, if it was that; libgit2 and git tell it in words only.
+    pub fn refused_by_system(&self) -> Option<std::io::ErrorKind> {
+        use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        let words = match self {
+            Error::Io { source, .. } => return Some(source.kind()),
+            Error::Git { source, .. } => source.message(),
+            Error::GitProgram { stderr, .. } => stderr,
+            _ => return None,
+        };
+        let said = [
+            ("No space left on device", StorageFull),
+            ("Disk quota exceeded", QuotaExceeded),
+            ("Read-only file system", ReadOnlyFilesystem),
+            ("Permission denied", PermissionDenied),
+        ];
+        said.into_iter().find(|(text, _)| words.contains(text)).map(|(_, kind)| kind)
+    }
+
+    /// The error for the lock file `path`, with its age.
+    pub(super) fn locked(path: PathBuf) -> Self {
+        let age = super::locks::age_of(&path).unwrap_or_default();
+        Error::Locked { path, age }
     }
 
     pub(super) fn io(doing: impl Into<String>, source: std::io::Error) -> Self {

@@ -8,13 +8,43 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::error::Doing as _;
-use super::{Error, Result};
+use super::{Error, Result, locks};
 
 /// How long a local command may take.
 const LOCAL_LIMIT: Duration = Duration::from_secs(120);
 
 /// How long a fetch or push may take.
 pub(super) const NETWORK_LIMIT: Duration = Duration::from_secs(300);
+
+/// What a git that runs us as a hook or an alias leaves in the environment about *its* repository, index and command.
+/// Ours names its repository by folder; settings given with `git -c` still hold.
+const NOT_INHERITED: [&str; 20] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_COMMON_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_INDEX_VERSION",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_QUARANTINE_PATH",
+    "GIT_PREFIX",
+    "GIT_NAMESPACE",
+    "GIT_SHALLOW_FILE",
+    "GIT_GRAFT_FILE",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_ATTR_SOURCE",
+    "GIT_CONFIG",
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
+];
+
+/// Settings of every command: it neither tidies up on the side nor runs the repository's hooks, which people write for
+/// their own commands.
+const SETTINGS: [&str; 4] =
+    ["gc.auto=0", "maintenance.auto=false", "advice.addEmbeddedRepo=false", "core.hooksPath=/dev/null"];
 
 /// A git command in the making: where it runs and with which settings.
 #[derive(Clone, Debug)]
@@ -65,7 +95,7 @@ impl Git {
         if ended.success {
             return Ok(ended.stdout);
         }
-        Err(Error::GitProgram { command: shown(args), stderr: ended.stderr })
+        Err(failure(args, ended.stderr))
     }
 
     /// Runs it with `input` on its standard input.
@@ -74,17 +104,18 @@ impl Git {
         if ended.success {
             return Ok(ended.stdout);
         }
-        Err(Error::GitProgram { command: shown(args), stderr: ended.stderr })
+        Err(failure(args, ended.stderr))
     }
 
     /// Runs it, whatever the exit code.
     pub(super) fn run_to_end<S: AsRef<OsStr>>(&self, args: &[S], input: Option<Vec<u8>>) -> Result<Ended> {
         let mut command = Command::new("git");
         command.arg("-C").arg(&self.dir);
-        for setting in
-            ["gc.auto=0", "maintenance.auto=false", "advice.addEmbeddedRepo=false"].iter().chain(&self.settings)
-        {
+        for setting in SETTINGS.iter().chain(&self.settings) {
             command.arg("-c").arg(setting);
+        }
+        for name in NOT_INHERITED {
+            command.env_remove(name);
         }
         command.args(args).env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -122,6 +153,14 @@ fn read_all(mut pipe: impl std::io::Read + Send + 'static, done: mpsc::Sender<()
         let _ = done.send(());
         bytes
     })
+}
+
+/// The error of a command that failed; one that met a lock file says so.
+fn failure<S: AsRef<OsStr>>(args: &[S], stderr: String) -> Error {
+    match locks::named_in(&stderr) {
+        Some(lock) => Error::locked(lock),
+        None => Error::GitProgram { command: shown(args), stderr },
+    }
 }
 
 fn shown<S: AsRef<OsStr>>(args: &[S]) -> String {

@@ -20,25 +20,29 @@ pub struct Recorded {
 pub struct FirstParents<'r> {
     repository: &'r Repository,
     next: Option<ObjectId>,
+    /// The last commit that a shallow clone has of the line.
+    cut_at: Option<ObjectId>,
 }
 
 impl Iterator for FirstParents<'_> {
     type Item = Result<Commit>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        // A cut-off history must not look like the beginning of one.
+        if let Some(id) = self.cut_at.take() {
+            return Some(Err(Error::Shallow {
+                what: format!("history ends at {} in this shallow clone", id.short()),
+                hint: "git fetch --unshallow".to_owned(),
+            }));
+        }
         let id = self.next.take()?;
         let commit = match self.repository.commit(id) {
             Ok(commit) => commit,
             Err(error) => return Some(Err(error)),
         };
         self.next = commit.parents.first().copied();
-        // A cut-off history must not look like the beginning of one.
         if self.next.is_none() && self.repository.is_cut_off(id) {
-            self.next = None;
-            return Some(Err(Error::Shallow {
-                what: format!("history ends at {} in this shallow clone", id.short()),
-                hint: "git fetch --unshallow".to_owned(),
-            }));
+            self.cut_at = Some(id);
         }
         Some(Ok(commit))
     }
@@ -47,13 +51,17 @@ impl Iterator for FirstParents<'_> {
 impl Repository {
     /// The first-parent line from `tip` down.
     pub fn first_parents(&self, tip: ObjectId) -> FirstParents<'_> {
-        FirstParents { repository: self, next: Some(tip) }
+        FirstParents { repository: self, next: Some(tip), cut_at: None }
     }
 
+    /// Whether history before commit `id` is missing here. As read when first asked: libgit2 remembers commits without
+    /// the parents that a fetch may bring meanwhile.
     fn is_cut_off(&self, id: ObjectId) -> bool {
-        self.is_shallow()
-            && std::fs::read_to_string(self.common_dir().join("shallow"))
-                .is_ok_and(|ids| ids.lines().any(|line| line == id.to_string()))
+        let read = || {
+            let ids = std::fs::read_to_string(self.common_dir().join("shallow")).unwrap_or_default();
+            ids.lines().filter_map(|line| line.parse().ok()).collect()
+        };
+        self.cut_off.get_or_init(read).contains(&id)
     }
 
     /// Whether `ancestor` is `descendant` or one of its ancestors.
@@ -67,6 +75,15 @@ impl Repository {
         self.git
             .graph_descendant_of(oid(descendant), oid(ancestor))
             .doing(|| format!("compare the histories of {} and {}", ancestor.short(), descendant.short()))
+    }
+
+    /// `tip` and all its ancestors that are here (a shallow clone lacks some), children before parents.
+    pub fn ancestors(&self, tip: ObjectId) -> Result<Vec<ObjectId>> {
+        let doing = || format!("walk the history of {}", tip.short());
+        let mut walk = self.git.revwalk().doing(doing)?;
+        walk.set_sorting(git2::Sort::TOPOLOGICAL).doing(doing)?;
+        walk.push(oid(tip)).doing(doing)?;
+        walk.map(|found| Ok(super::objects::id(found.doing(doing)?))).collect()
     }
 
     /// Whether `ancestor` stands on the first-parent line of `tip`.
@@ -138,8 +155,15 @@ impl Repository {
         Ok(false)
     }
 
-    /// Whether `content` is the agent's content in `tip` or any of its ancestors.
-    pub fn is_in_history(&self, tip: ObjectId, located: &Located, content: AgentContent) -> Result<bool> {
+    /// Whether `tip` or any of its ancestors has `content` in one of `folders`, its included files at their paths.
+    /// Which files an agent includes may have changed since; those that the content names are asked for.
+    pub fn is_in_history(
+        &self,
+        tip: ObjectId,
+        agent: &AgentId,
+        folders: &[&str],
+        content: AgentContent,
+    ) -> Result<bool> {
         let doing = || format!("walk the history of {}", tip.short());
         let mut walk = self.git.revwalk().doing(doing)?;
         walk.push(oid(tip)).doing(doing)?;
@@ -148,17 +172,23 @@ impl Repository {
         for id in walk {
             let id = super::objects::id(id.doing(doing)?);
             let tree = self.commit(id)?.tree;
-            // Most commits of a large repository do not touch this agent: equal roots are looked at once.
-            if seen.insert(tree) && self.content(tree, located)? == Some(content) {
-                return Ok(true);
-            }
             cut_off |= self.is_cut_off(id);
+            // Most commits of a large repository do not touch this agent: equal roots are looked at once.
+            if !seen.insert(tree) {
+                continue;
+            }
+            for folder in folders {
+                if self.tree_at(tree, folder)? == Some(content.source)
+                    && content.include.map_or(Ok(true), |include| self.is_part_of(include, tree))?
+                {
+                    return Ok(true);
+                }
+            }
         }
         if cut_off {
             return Err(Error::Shallow {
                 what: format!(
-                    "whether the newest version of `{}` is part of this history cannot be seen in a shallow clone",
-                    located.agent
+                    "whether the newest version of `{agent}` is part of this history cannot be seen in a shallow clone"
                 ),
                 hint: "git fetch --unshallow".to_owned(),
             });
@@ -177,15 +207,22 @@ impl Repository {
 
     /// The newest policy that parses on the first-parent line of `tip`, with what is wrong with the newest text.
     pub fn policy(&self, tip: ObjectId) -> Result<(Policy, Option<String>)> {
+        if let Some((known, found)) = &*self.policy.borrow()
+            && *known == tip
+        {
+            return Ok(found.clone());
+        }
+        let found = self.find_policy(tip)?;
+        self.policy.replace(Some((tip, found.clone())));
+        Ok(found)
+    }
+
+    fn find_policy(&self, tip: ObjectId) -> Result<(Policy, Option<String>)> {
         let mut trouble: Option<String> = None;
         let mut last_blob = None;
         for commit in self.first_parents(tip) {
-            let commit = match commit {
-                Ok(commit) => commit,
-                // No older policy can be looked for in a shallow clone; what is there must do.
-                Err(Error::Shallow { .. }) if trouble.is_none() => break,
-                Err(error) => return Err(error),
-            };
+            // Whether there was an older policy decides what holds now: a history that is cut off is not "none".
+            let commit = commit?;
             let blob = self.blob_at(commit.tree, crate::policy::FILE)?;
             let Some(blob) = blob else {
                 if trouble.is_none() {

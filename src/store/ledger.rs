@@ -1,8 +1,10 @@
 //! The ledger branch: reading what was decided, and building the one commit of a pass that decides something.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::branches::root_commit;
+use super::content::Walk;
 use super::objects::{EntryMode, Tree};
 use super::tree_edit::TreeEdits;
 use super::{AgentContent, Error, Repository, Result};
@@ -35,9 +37,17 @@ pub struct Entry {
 fn document<T: serde::de::DeserializeOwned>(repository: &Repository, path: &str, blob: ObjectId) -> Result<T> {
     serde_json::from_slice(&repository.blob(blob)?).map_err(|error| Error::Corrupt {
         what: format!("`{path}` in the ledger does not parse: {error}"),
-        hint: format!("git log -p pointsman/ledger -- {path}"),
+        hint: way_back(path),
     })
 }
+
+/// What to type where the ledger holds something at `path` that no controller wrote.
+pub(super) fn way_back(path: &str) -> String {
+    format!("git log -1 pointsman/ledger -- {path} {TO_GO_BACK}")
+}
+
+const TO_GO_BACK: &str = "names the commit that broke it; to go back before it: \
+    git update-ref refs/heads/pointsman/ledger <commit>^";
 
 impl<'r> Ledger<'r> {
     /// The ledger whose newest commit is `tip`; without one, an empty ledger.
@@ -77,7 +87,9 @@ impl<'r> Ledger<'r> {
     pub fn agents(&self) -> Result<BTreeMap<AgentId, AgentFolder<'r>>> {
         let mut agents = BTreeMap::new();
         let mut folders: Vec<_> = self.tree_at("agents")?.map(|tree| (String::new(), tree)).into_iter().collect();
+        let mut walk = Walk::below("agents");
         while let Some((path, id)) = folders.pop() {
+            walk.step()?;
             let tree = self.repository.tree(id)?;
             if is_agent(&tree)
                 && let Ok(agent) = path.parse::<AgentId>()
@@ -162,17 +174,14 @@ impl<'r> Ledger<'r> {
 }
 
 fn missing(entry: ObjectId, name: &str) -> Error {
-    Error::Corrupt {
-        what: format!("the version entry {} has no `{name}`", entry.short()),
-        hint: "pointsman verify".to_owned(),
-    }
+    broken_entry(entry, Error::Corrupt { what: format!("there is no `{name}`"), hint: String::new() })
 }
 
 /// What the ledger holds of one agent.
 pub struct AgentFolder<'r> {
     repository: &'r Repository,
     agent: AgentId,
-    tree: Tree,
+    tree: Rc<Tree>,
 }
 
 /// Whether a folder of the ledger is an agent's own rather than one of a group.
@@ -226,13 +235,24 @@ impl AgentFolder<'_> {
     }
 }
 
+/// An entry does not know where it stands; git finds it by its id.
+fn broken_entry(id: ObjectId, error: Error) -> Error {
+    match error {
+        Error::Corrupt { what, .. } => Error::Corrupt {
+            what: format!("version entry {}: {what}", id.short()),
+            hint: format!("git log -t --raw --find-object={id} pointsman/ledger {TO_GO_BACK}"),
+        },
+        other => other,
+    }
+}
+
 /// Reads the entry `id` of a version.
 fn read_entry(repository: &Repository, id: ObjectId) -> Result<Entry> {
     let tree = repository.tree(id)?;
     let find = |name: &str| tree.get(name).map(|entry| entry.id).ok_or_else(|| missing(id, name));
     Ok(Entry {
         id,
-        record: document(repository, "version.json", find("version.json")?)?,
+        record: document(repository, "version.json", find("version.json")?).map_err(|error| broken_entry(id, error))?,
         content: AgentContent { source: find("source")?, include: tree.get("include").map(|entry| entry.id) },
         config: find("config.json")?,
         tag: find("tag")?,

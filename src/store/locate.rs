@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::content::Walk;
 use super::objects::EntryMode;
 use super::{Repository, Result};
 use crate::compile::Kind;
@@ -23,6 +24,14 @@ pub struct Located {
     pub kind: Kind,
     /// Globs of included files outside the folder.
     pub include: Vec<String>,
+}
+
+impl Located {
+    /// The folder as git's commands take it: by its literal path, seen from the repository's root.
+    pub(super) fn pathspec(&self) -> String {
+        // A literal `.` matches only what the index has already.
+        if self.folder.is_empty() { ":(top)".to_owned() } else { format!(":(top,literal){}", self.folder) }
+    }
 }
 
 /// Why a folder is not an agent, or an agent is not where it should be.
@@ -167,7 +176,9 @@ impl Repository {
             }
         }
         let mut folders = vec![(String::new(), root, 0)];
+        let mut walk = Walk::below("");
         while let Some((folder, tree, depth)) = folders.pop() {
+            walk.step()?;
             if listed.contains_key(folder.as_str()) {
                 continue;
             }

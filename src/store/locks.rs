@@ -3,7 +3,7 @@
 //! In a repository that people use they are never removed here: only a person knows that no other program is at work.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::{Error, Repository};
 
@@ -17,6 +17,12 @@ const PLAIN: [&str; 6] = [
     "objects/info/commit-graphs/commit-graph-chain.lock",
 ];
 
+/// How long a lock is waited for before it is told; git itself waits a tenth of a second.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Past this age a lock is worth a word even if nothing was stopped by it.
+const FORGOTTEN: Duration = Duration::from_secs(10 * 60);
+
 /// How deep ref names are searched.
 const DEEPEST: usize = 12;
 
@@ -29,7 +35,7 @@ pub struct LockFile {
     pub age: Duration,
 }
 
-fn age_of(path: &Path) -> Option<Duration> {
+pub(super) fn age_of(path: &Path) -> Option<Duration> {
     let written = path.symlink_metadata().ok()?.modified().ok()?;
     Some(SystemTime::now().duration_since(written).unwrap_or_default())
 }
@@ -43,12 +49,47 @@ pub(super) fn lock_of(repository: &Repository, name: &str) -> PathBuf {
 /// The error for a ref that stays locked: its own lock, or that of the packed refs.
 pub(super) fn blocking(repository: &Repository, name: &str) -> Error {
     let candidates = [lock_of(repository, name), repository.common_dir().join("packed-refs.lock")];
-    let found = candidates.iter().find_map(|path| age_of(path).map(|age| (path.clone(), age)));
-    let (path, age) = found.unwrap_or_else(|| (candidates[0].clone(), Duration::ZERO));
-    Error::Locked { path, age }
+    let found = candidates.iter().find(|path| path.symlink_metadata().is_ok());
+    Error::locked(found.unwrap_or(&candidates[0]).clone())
+}
+
+/// The lock file that `words` of git name as being in the way, if it is still there.
+pub(super) fn named_in(words: &str) -> Option<PathBuf> {
+    let quoted = words.split('\'').filter(|word| word.ends_with(".lock")).map(PathBuf::from);
+    quoted.into_iter().find(|path| path.is_absolute() && path.symlink_metadata().is_ok())
 }
 
 impl Repository {
+    /// Waits until no lock stands on the refs `names` (and on the index, if `index` says so), or says which one does.
+    ///
+    /// Asked before the first of several steps, so that a lock left by a dead process stops all of them and not the
+    /// last. A lock taken afterwards is met where the step is made.
+    pub fn wait_for_locks<'n>(&self, names: impl IntoIterator<Item = &'n str>, index: bool) -> super::Result<()> {
+        let mut locks: Vec<_> = names.into_iter().map(|name| lock_of(self, name)).collect();
+        if index {
+            locks.push(self.git_dir().join("index.lock"));
+        }
+        let started = Instant::now();
+        while let Some(standing) = locks.iter().find(|path| path.symlink_metadata().is_ok()) {
+            if started.elapsed() > PATIENCE {
+                return Err(Error::locked(standing.clone()));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// Locks that no ref move meets but that stop git's own commands, once they are older than any command runs.
+    pub fn forgotten_locks(&self) -> Vec<LockFile> {
+        let mut folders = vec![self.git_dir()];
+        if self.common_dir() != self.git_dir() {
+            folders.push(self.common_dir());
+        }
+        let paths = folders.into_iter().flat_map(|folder| PLAIN.iter().map(|name| folder.join(name)));
+        let locks = paths.filter_map(|path| age_of(&path).map(|age| LockFile { path, age }));
+        locks.filter(|lock| lock.age > FORGOTTEN).collect()
+    }
+
     /// All lock files that stand in this repository now, oldest first.
     pub fn lock_files(&self) -> Vec<LockFile> {
         let mut found = Vec::new();

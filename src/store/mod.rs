@@ -8,26 +8,36 @@
 
 mod branches;
 mod content;
+mod crash;
 mod discard;
+mod divergence;
 mod draft;
+mod durable;
 mod error;
+mod follow;
 mod git_program;
 mod history;
 mod ledger;
 mod locate;
 pub mod locks;
 mod objects;
+mod promised;
+mod ref_files;
 mod refs;
+mod remote;
+mod tree_changes;
 mod tree_edit;
 mod work_tree;
 mod world;
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 pub use branches::{EnvironmentTree, Tip, controller, environment_root, hold_path, root_commit};
 pub use content::AgentContent;
+pub use crash::crash_point;
 pub use discard::{DISCARDED, KEPT_DAYS};
 pub use draft::Draft;
 pub use error::{Error, Result, age_text};
@@ -38,17 +48,25 @@ pub use locate::{Located, Misplaced, manifest_on_disk};
 pub use locks::LockFile;
 pub use objects::{Commit, EntryMode, TagObject, Tree, TreeEntry};
 pub use refs::RefUpdate;
+pub use tree_changes::{Place, TreeChange};
 pub use tree_edit::{TreeEdit, TreeEdits};
 pub use work_tree::{Touched, WorkTreeChanges};
 pub use world::{Change, RefPlace, SEEN_LEDGER, Scope, World};
 
-use error::Doing as _;
-use objects::Staged;
+use crate::domain::ObjectId;
+use objects::{LargeTrees, Staged};
 
 /// One repository, opened once per command or worker.
 pub struct Repository {
     git: git2::Repository,
     staged: RefCell<Staged>,
+    /// Commits whose parents a shallow clone lacks.
+    cut_off: OnceCell<HashSet<ObjectId>>,
+    /// The remote that promised what a partial clone leaves out, read when something is missing.
+    partial: OnceCell<Option<String>>,
+    large_trees: LargeTrees,
+    /// The policy of the default branch's tip, which every step of a command asks for.
+    policy: RefCell<Option<(crate::domain::ObjectId, (crate::policy::Policy, Option<String>))>>,
     quarantine: OnceCell<draft::Quarantine>,
 }
 
@@ -58,7 +76,15 @@ impl Repository {
         sync_to_disk();
         let git = git2::Repository::open_ext(dir, git2::RepositoryOpenFlags::empty(), &[] as &[&Path])
             .map_err(|error| cannot_open(dir, error))?;
-        Ok(Repository { git, staged: RefCell::default(), quarantine: OnceCell::new() })
+        Ok(Repository {
+            git,
+            staged: RefCell::default(),
+            cut_off: OnceCell::new(),
+            partial: OnceCell::new(),
+            large_trees: LargeTrees::default(),
+            policy: RefCell::default(),
+            quarantine: OnceCell::new(),
+        })
     }
 
     /// The folder with the checked-out files, absent in a bare repository.
@@ -83,18 +109,26 @@ impl Repository {
 
     /// Whether history is cut off somewhere.
     pub fn is_shallow(&self) -> bool {
-        self.git.is_shallow()
+        self.common_dir().join("shallow").exists()
     }
 
     /// A value of the repository's or the user's git configuration.
     pub fn config(&self, key: &str) -> Option<String> {
+        // libgit2 knows none of the variables that add settings or name other files; git itself does.
+        if std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("GIT_CONFIG")) {
+            let out = Git::in_dir(self.git_dir()).run(&["config", "--get", key]).ok()?;
+            return Some(String::from_utf8_lossy(&out).trim_end_matches('\n').to_owned());
+        }
         self.git.config().ok()?.snapshot().ok()?.get_string(key).ok()
     }
 
     /// Writes a value into the repository's own configuration.
     pub fn set_config(&self, key: &str, value: &str) -> Result<()> {
         let set = || self.git.config()?.open_level(git2::ConfigLevel::Local)?.set_str(key, value);
-        set().doing(|| format!("write `{key}` into the repository's configuration"))
+        set().map_err(|error| match error.code() {
+            git2::ErrorCode::Locked => Error::locked(self.common_dir().join("config.lock")),
+            _ => Error::Git { doing: format!("write `{key}` into the repository's configuration"), source: error },
+        })
     }
 
     /// Whether a remote called `name` is configured.

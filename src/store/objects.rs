@@ -1,16 +1,28 @@
 //! Git objects: reading them, and staging new ones in memory until everything is decided.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 
 use git2::ObjectType;
 
 use super::error::Doing as _;
-use super::{Error, Repository, Result};
+use super::{Error, Repository, Result, durable};
 use crate::domain::{Identity, ObjectId};
 
 /// Past this many new objects one pack is written instead of loose files: two fsyncs per object cost more than the
 /// index of a small pack (measured at about 30 on ext4).
 const LOOSE_AT_MOST: usize = 30;
+
+/// How many loose objects are written at once.
+const WRITERS: usize = 8;
+
+/// Trees of this many entries are kept, the last few of them: looking up a thousand agents in one reads it once.
+const LARGE_TREE: usize = 32;
+const LARGE_TREES: usize = 16;
+
+/// Trees read before.
+pub(super) type LargeTrees = RefCell<Vec<(ObjectId, Rc<Tree>)>>;
 
 /// The kind of a tree's entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +74,12 @@ pub struct TreeEntry {
     pub id: ObjectId,
 }
 
+impl TreeEntry {
+    fn sort_key(&self) -> impl Iterator<Item = u8> + '_ {
+        self.name.iter().copied().chain((self.mode == EntryMode::Tree).then_some(b'/'))
+    }
+}
+
 /// The entries of a tree in git's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree(Vec<TreeEntry>);
@@ -72,21 +90,19 @@ impl Tree {
         &self.0
     }
 
-    /// The entry called `name`.
+    /// The entry called `name`. Trees of thousands of agents are searched for each of them, so this halves.
     pub fn get(&self, name: &str) -> Option<&TreeEntry> {
-        self.0.iter().find(|entry| entry.name == name.as_bytes())
+        // A folder sorts as if its name ended in a slash, so the two kinds are looked for apart.
+        [false, true].into_iter().find_map(|folder| {
+            let wanted = name.bytes().chain(folder.then_some(b'/'));
+            let found = self.0.binary_search_by(|entry| entry.sort_key().cmp(wanted.clone())).ok()?;
+            Some(&self.0[found])
+        })
     }
 
     /// A tree of `entries`, which are put into git's order: by bytes, folders as if their name ended in `/`.
     pub(super) fn of(mut entries: Vec<TreeEntry>) -> Self {
-        let key = |entry: &TreeEntry| {
-            let mut key = entry.name.clone();
-            if entry.mode == EntryMode::Tree {
-                key.push(b'/');
-            }
-            key
-        };
-        entries.sort_by_cached_key(key);
+        entries.sort_by(|a, b| a.sort_key().cmp(b.sort_key()));
         Tree(entries)
     }
 
@@ -197,6 +213,12 @@ impl Repository {
                 hint: "git fetch --unshallow".to_owned(),
             };
         }
+        if source.code() == git2::ErrorCode::NotFound && source.class() == git2::ErrorClass::Odb {
+            return Error::Corrupt {
+                what: format!("object {id} is missing from the repository"),
+                hint: "git fsck tells what else is; git fetch --refetch may bring it back".to_owned(),
+            };
+        }
         Error::Git { doing: format!("read object {id}"), source }
     }
 
@@ -207,7 +229,11 @@ impl Repository {
             return Ok(bytes.clone());
         }
         let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
-        let object = odb.read(oid(id)).map_err(|error| self.missing(id, error))?;
+        let object = match odb.read(oid(id)) {
+            Err(_) if self.fetch_promised([id])? => odb.read(oid(id)),
+            found => found,
+        };
+        let object = object.map_err(|error| self.missing(id, error))?;
         if object.kind() != kind {
             return Err(Error::Corrupt {
                 what: format!("object {id} is a {}, expected a {}", object.kind(), kind),
@@ -223,10 +249,21 @@ impl Repository {
     }
 
     /// The entries of tree `id`.
-    pub fn tree(&self, id: ObjectId) -> Result<Tree> {
+    pub fn tree(&self, id: ObjectId) -> Result<Rc<Tree>> {
+        if let Some((_, tree)) = self.large_trees.borrow().iter().find(|(known, _)| *known == id) {
+            return Ok(Rc::clone(tree));
+        }
         let bytes = self.read(id, ObjectType::Tree)?;
-        Tree::parse(&bytes)
-            .ok_or_else(|| Error::Corrupt { what: format!("tree {id} is damaged"), hint: "git fsck".to_owned() })
+        let damaged = || Error::Corrupt { what: format!("tree {id} is damaged"), hint: "git fsck".to_owned() };
+        let tree = Rc::new(Tree::parse(&bytes).ok_or_else(damaged)?);
+        if tree.entries().len() >= LARGE_TREE {
+            let mut known = self.large_trees.borrow_mut();
+            if known.len() >= LARGE_TREES {
+                known.remove(0);
+            }
+            known.push((id, Rc::clone(&tree)));
+        }
+        Ok(tree)
     }
 
     /// The bytes of blob `id`.
@@ -240,7 +277,11 @@ impl Repository {
             return Ok(bytes.len() as u64);
         }
         let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
-        let (size, _) = odb.read_header(oid(id)).map_err(|error| self.missing(id, error))?;
+        let header = match odb.read_header(oid(id)) {
+            Err(_) if self.fetch_promised([id])? => odb.read_header(oid(id)),
+            found => found,
+        };
+        let (size, _) = header.map_err(|error| self.missing(id, error))?;
         Ok(size as u64)
     }
 
@@ -265,25 +306,25 @@ impl Repository {
 
     /// The annotated tag object `id`; nothing if the object is something else (a lightweight tag names those).
     pub fn tag_object(&self, id: ObjectId) -> Result<Option<TagObject>> {
+        let staged = self.staged.borrow().objects.get(&id).cloned();
+        if let Some((kind, raw)) = staged {
+            if kind != ObjectType::Tag {
+                return Ok(None);
+            }
+            // libgit2 reads tags from a repository only; one in memory holds nothing but this.
+            let doing = || format!("read tag {id}");
+            let odb = git2::Odb::new().doing(doing)?;
+            odb.add_new_mempack_backend(1).doing(doing)?;
+            odb.write(ObjectType::Tag, &raw).doing(doing)?;
+            let memory = git2::Repository::from_odb(odb).doing(doing)?;
+            return Ok(parse_tag(&memory, id, raw));
+        }
         let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
         let (_, kind) = odb.read_header(oid(id)).map_err(|error| self.missing(id, error))?;
         if kind != ObjectType::Tag {
             return Ok(None);
         }
-        let raw = self.read(id, ObjectType::Tag)?;
-        let Ok(tag) = self.git.find_tag(oid(id)) else { return Ok(None) };
-        let message = String::from_utf8_lossy(tag.message_bytes().unwrap_or_default()).into_owned();
-        let Some(tagger) = tag.tagger() else { return Ok(None) };
-        Ok(Some(TagObject {
-            id,
-            target: self::id(tag.target_id()),
-            names_a_commit: tag.target_type() == Some(ObjectType::Commit),
-            name: String::from_utf8_lossy(tag.name_bytes()).into_owned(),
-            tagger: identity(&tagger),
-            time: timestamp(tagger.when().seconds()),
-            message: without_signature(&message).to_owned(),
-            raw,
-        }))
+        Ok(parse_tag(&self.git, id, self.read(id, ObjectType::Tag)?))
     }
 
     /// The id that `raw` has as an annotated tag.
@@ -368,11 +409,33 @@ impl Repository {
         if new.len() > LOOSE_AT_MOST {
             return self.write_pack(&staged, &new);
         }
-        for id in new {
-            let (kind, bytes) = &staged.objects[id];
-            odb.write(*kind, bytes).doing(|| format!("write object {id}"))?;
-        }
-        Ok(())
+        drop(odb);
+        let objects = self.common_dir().join("objects");
+        let fan_out = new.iter().map(|id| objects.join(&id.to_string()[..2]).join("_"));
+        let growing: BTreeSet<_> = fan_out.flat_map(|file| durable::folders_to_grow(&file)).collect();
+        self.write_loose(&staged, &new)?;
+        durable::sync_folders(&growing.into_iter().collect::<Vec<_>>())
+    }
+
+    /// Loose objects, several at once: each waits for the disk twice, and the file system answers those who wait
+    /// together together.
+    fn write_loose(&self, staged: &Staged, new: &[&ObjectId]) -> Result<()> {
+        let (dir, objects) = (self.git.path(), &staged.objects);
+        let write = |ids: &[&ObjectId]| {
+            // A repository handle belongs to one thread.
+            let scratch = git2::Repository::open(dir).doing(|| "open the object database".to_owned())?;
+            let odb = scratch.odb().doing(|| "open the object database".to_owned())?;
+            for id in ids {
+                let (kind, bytes) = &objects[id];
+                odb.write(*kind, bytes).doing(|| format!("write object {id}"))?;
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let share = new.len().div_ceil(WRITERS).max(1);
+            let writers: Vec<_> = new.chunks(share).map(|ids| scope.spawn(|| write(ids))).collect();
+            writers.into_iter().try_for_each(|writer| writer.join().expect("a writer does not panic"))
+        })
     }
 
     /// One pack of the objects `new`.
@@ -397,6 +460,23 @@ impl Repository {
     pub fn drop_staged(&self) {
         self.staged.take();
     }
+}
+
+/// The tag `id` of `git`, whose bytes are `raw`; nothing if it has no tagger or is damaged.
+fn parse_tag(git: &git2::Repository, id: ObjectId, raw: Vec<u8>) -> Option<TagObject> {
+    let tag = git.find_tag(oid(id)).ok()?;
+    let message = String::from_utf8_lossy(tag.message_bytes().unwrap_or_default()).into_owned();
+    let tagger = tag.tagger()?;
+    Some(TagObject {
+        id,
+        target: self::id(tag.target_id()),
+        names_a_commit: tag.target_type() == Some(ObjectType::Commit),
+        name: String::from_utf8_lossy(tag.name_bytes()).into_owned(),
+        tagger: identity(&tagger),
+        time: timestamp(tagger.when().seconds()),
+        message: without_signature(&message).to_owned(),
+        raw,
+    })
 }
 
 /// A tag's message with an OpenPGP or SSH signature cut off.

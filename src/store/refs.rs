@@ -1,18 +1,17 @@
 //! Refs of this repository. Every move says what it expects to find; nothing is ever overwritten blindly.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use git2::ErrorCode;
 
+use super::durable;
 use super::error::Doing as _;
 use super::git_program::Git;
-use super::locks;
 use super::objects::{id, oid};
 use super::{Error, Repository, Result};
+use super::{locks, ref_files};
 use crate::domain::ObjectId;
-
-/// How long a held ref lock is waited for; git itself waits a tenth of a second.
-const LOCK_PATIENCE: Duration = Duration::from_millis(1_000);
 
 /// One ref and where it goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +32,28 @@ impl Repository {
             Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
             // A name that breaks git's own rules cannot exist.
             Err(error) if error.code() == ErrorCode::InvalidSpec => Ok(None),
+            Err(error) if self.is_garbage(name, &error) => Err(Error::Corrupt {
+                what: format!("the file of `{name}` holds something that is not an object id"),
+                hint: self.mend_garbage(name),
+            }),
             Err(source) => Err(Error::Git { doing: format!("read `{name}`"), source }),
+        }
+    }
+
+    /// Whether reading the ref failed on the content of its file, as an empty one after a power cut.
+    fn is_garbage(&self, name: &str, error: &git2::Error) -> bool {
+        error.class() == git2::ErrorClass::Reference && self.common_dir().join(name).is_file()
+    }
+
+    /// Our own refs are made again from what the others say; where a branch of the user's was, only its log knows.
+    fn mend_garbage(&self, name: &str) -> String {
+        let file = self.common_dir().join(name);
+        match name.strip_prefix("refs/heads/").filter(|_| self.read_symbolic("HEAD").as_deref() == Some(name)) {
+            Some(branch) => format!(
+                "git reflog {branch} shows where it was; then: rm '{}' && git update-ref {name} <commit>",
+                file.display()
+            ),
+            None => format!("rm '{}' && pointsman reconcile --once", file.display()),
         }
     }
 
@@ -43,20 +63,53 @@ impl Repository {
         String::from_utf8(reference.symbolic_target_bytes()?.to_vec()).ok()
     }
 
+    /// The branches that this repository or one of its linked worktrees has checked out.
+    pub(super) fn checked_out_branches(&self) -> BTreeSet<String> {
+        let worktrees = std::fs::read_dir(self.common_dir().join("worktrees")).into_iter().flatten().flatten();
+        let heads = worktrees.map(|entry| entry.path()).chain([self.common_dir().to_owned()]);
+        let heads = heads.filter_map(|dir| std::fs::read_to_string(dir.join("HEAD")).ok());
+        heads.filter_map(|head| Some(head.trim().strip_prefix("ref: ")?.to_owned())).collect()
+    }
+
     /// All refs below `prefix` (which ends in a slash), in the order of their names.
     pub fn list_refs(&self, prefix: &str) -> Result<Vec<(String, ObjectId)>> {
-        let doing = || format!("list the refs below `{prefix}`");
-        let mut found = Vec::new();
-        // libgit2's glob crosses slashes, which is wanted here.
-        for reference in self.git.references_glob(&format!("{prefix}*")).doing(doing)? {
-            let reference = reference.doing(doing)?;
-            let Some(target) = reference.target() else { continue };
-            if let Ok(name) = std::str::from_utf8(reference.name_bytes()) {
-                found.push((name.to_owned(), id(target)));
+        Ok(ref_files::list(self.common_dir(), prefix)?.into_iter().collect())
+    }
+
+    /// A text that differs whenever a ref does, and when a ref file was last written. Packed refs are told by their
+    /// file's identity, loose ones by what they hold.
+    pub fn refs_state(&self) -> Result<(String, std::time::SystemTime)> {
+        use std::os::unix::fs::MetadataExt as _;
+        let common = self.common_dir();
+        let mut state = String::new();
+        let mut newest = std::time::SystemTime::UNIX_EPOCH;
+        for file in [common.join("packed-refs"), common.join("config"), common.join("shallow")] {
+            if let Ok(meta) = file.metadata() {
+                newest = newest.max(meta.modified().unwrap_or(newest));
+                let time = (meta.mtime(), meta.mtime_nsec());
+                state.push_str(&format!("{} {time:?} {} {}\n", file.display(), meta.size(), meta.ino()));
             }
         }
-        found.sort();
-        Ok(found)
+        let mut loose = Vec::new();
+        let mut folders = vec![common.join("refs")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).doing(|| format!("list `{}`", folder.display()))?.flatten() {
+                let path = entry.path();
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    folders.push(path);
+                } else {
+                    let written = entry.metadata().and_then(|meta| meta.modified());
+                    newest = newest.max(written.unwrap_or(newest));
+                    loose.push((path.clone(), std::fs::read(&path).unwrap_or_default()));
+                }
+            }
+        }
+        loose.push((self.git_dir().join("HEAD"), std::fs::read(self.git_dir().join("HEAD")).unwrap_or_default()));
+        loose.sort();
+        for (path, bytes) in loose {
+            state.push_str(&format!("{} {}\n", path.display(), String::from_utf8_lossy(&bytes).trim()));
+        }
+        Ok((state, newest))
     }
 
     /// Moves the checked-out branch, or HEAD itself where it is detached.
@@ -67,11 +120,15 @@ impl Repository {
 
     /// Moves one ref from `expected` to `new`; `log` goes into its reflog.
     pub fn move_ref(&self, name: &str, expected: Option<ObjectId>, new: ObjectId, log: &str) -> Result<()> {
+        let growing = durable::folders_to_grow(&self.common_dir().join(name));
+        if let Some(lost) = expected.filter(|&lost| !self.has(lost)) {
+            return self.replace_dangling(name, lost, new, log);
+        }
         let started = Instant::now();
         loop {
             let tried = self.git.reference_matching(name, oid(new), true, oid(expected.unwrap_or(ObjectId::ZERO)), log);
             let error = match tried {
-                Ok(_) => return Ok(()),
+                Ok(_) => return durable::sync_folders(&growing),
                 Err(error) => error,
             };
             match error.code() {
@@ -79,13 +136,44 @@ impl Repository {
                 ErrorCode::Modified | ErrorCode::NotFound | ErrorCode::Exists => {
                     return Err(self.moved(name, expected));
                 }
-                ErrorCode::Locked if started.elapsed() < LOCK_PATIENCE => {
+                ErrorCode::Locked if started.elapsed() < locks::PATIENCE => {
                     std::thread::sleep(Duration::from_millis(5 + u64::from(std::process::id() % 7)));
                 }
                 ErrorCode::Locked => return Err(locks::blocking(self, name)),
-                _ => return Err(Error::Git { doing: format!("move `{name}`"), source: error }),
+                _ => {
+                    return Err(self
+                        .obstacle(name)?
+                        .unwrap_or(Error::Git { doing: format!("move `{name}`"), source: error }));
+                }
             }
         }
+    }
+
+    /// Moves a ref away from an object that is gone. Its log goes with it: git takes a log that names a missing
+    /// object for damage.
+    fn replace_dangling(&self, name: &str, lost: ObjectId, new: ObjectId, log: &str) -> Result<()> {
+        self.move_refs(&[RefUpdate { name: name.to_owned(), expected: Some(lost), new: None }])?;
+        self.move_ref(name, None, new, log)
+    }
+
+    /// What makes the ref `name` impossible: a ref that is called like a folder of it.
+    pub(super) fn obstacle_above(&self, name: &str) -> Result<Option<Error>> {
+        let above = name.match_indices('/').map(|(end, _)| &name[..end]).filter(|above| above.matches('/').count() > 1);
+        for above in above {
+            if self.read_ref(above)?.is_some() {
+                return Ok(Some(cannot_stand_beside(name, above)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same, or a ref that lies below it.
+    fn obstacle(&self, name: &str) -> Result<Option<Error>> {
+        if let Some(above) = self.obstacle_above(name)? {
+            return Ok(Some(above));
+        }
+        let below = self.list_refs(&format!("{name}/"))?;
+        Ok(below.first().map(|(below, _)| cannot_stand_beside(name, below)))
     }
 
     fn moved(&self, name: &str, expected: Option<ObjectId>) -> Error {
@@ -121,4 +209,14 @@ impl Repository {
             None => Err(failure),
         }
     }
+}
+
+fn cannot_stand_beside(name: &str, other: &str) -> Error {
+    let hint = match (other.strip_prefix("refs/heads/"), other.strip_prefix("refs/tags/")) {
+        (Some(branch), _) => format!("rename that one: git branch -m {branch} <another name>"),
+        (_, Some(tag)) => format!("rename that one: git tag <another name> {tag} && git tag -d {tag}"),
+        _ => format!("git update-ref -d {other}"),
+    };
+    let what = format!("`{name}` cannot be made beside `{other}`: git keeps refs like files and folders");
+    Error::Unsupported { what, hint }
 }

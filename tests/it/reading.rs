@@ -237,6 +237,13 @@ fn check_watches_until_ctrl_c() {
     assert_eq!(lines.next()["errors"], 1);
     repo.write("agents/support/agent.toml", "name = \"Support\"\n");
     assert_eq!(lines.next()["errors"], 0);
+    // Each round makes a draft; none may be in the way of a later one.
+    for round in 1..10 {
+        repo.write("agents/support/agent.toml", format!("name = \"Support\"\n{}", "wrong = 1\n".repeat(round % 2)));
+        assert_eq!(lines.next()["errors"], round % 2);
+    }
+    repo.write("agents/support/agent.toml", "name = \"Support\"\n");
+    assert_eq!(lines.next()["errors"], 0);
     // An agent that appears beside the known ones is seen, and its files are watched too.
     repo.write("agents/billing/agent.toml", "name = \"Billing\"\n");
     assert_eq!(lines.next()["agents"].as_array().unwrap().len(), 2);

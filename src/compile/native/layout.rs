@@ -42,7 +42,7 @@ pub enum Part<'a> {
 /// What `path` is.
 pub fn part(path: &str) -> Part<'_> {
     let (folder, name) = path.rsplit_once('/').map_or((None, path), |(folder, name)| (Some(folder), name));
-    if is_silent(name) {
+    if is_silent(folder, name) {
         return Part::Silent;
     }
     let format = Format::of_path(name);
@@ -66,12 +66,18 @@ pub fn part(path: &str) -> Part<'_> {
     }
 }
 
-fn is_silent(name: &str) -> bool {
+/// Whether a file is for people or git. In the folders of items only the bare words count: a skill may well be called
+/// `licence-check`.
+fn is_silent(folder: Option<&str>, name: &str) -> bool {
+    if matches!(name, ".gitignore" | ".gitattributes" | ".gitkeep" | ".editorconfig") {
+        return true;
+    }
+    if folder.is_some_and(|folder| FOLDERS.contains(&folder)) {
+        let word = name.split('.').next().unwrap_or_default();
+        return word.eq_ignore_ascii_case("README") || matches!(word, "LICENSE" | "LICENCE");
+    }
     let upper = name.to_ascii_uppercase();
-    upper.starts_with("README")
-        || upper.starts_with("LICENSE")
-        || upper.starts_with("LICENCE")
-        || matches!(name, ".gitignore" | ".gitattributes" | ".gitkeep" | ".editorconfig")
+    ["README", "LICENSE", "LICENCE"].iter().any(|word| upper.starts_with(word))
 }
 
 fn meant_at_root(stem: &str, structured: bool) -> Option<String> {
@@ -113,6 +119,9 @@ mod tests {
             ("README", Part::Silent),
             ("skills/readme.md", Part::Silent),
             ("tests/.gitkeep", Part::Silent),
+            ("LICENSE-MIT", Part::Silent),
+            ("skills/licence-check.toml", Part::Item("skills", "licence-check", Some(Format::Toml))),
+            ("knowledge/license.md", Part::Item("knowledge", "license", None)),
         ] {
             assert_eq!(part(path), expected, "{path}");
         }

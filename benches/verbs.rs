@@ -1,0 +1,280 @@
+//! Whole commands against plain git, in the same run and the same repository; figures are kept in BENCHMARKS.md.
+//!
+//! `cargo bench` runs all; `cargo bench --bench verbs -- publish status` runs some. Sizes can be made smaller with
+//! `POINTSMAN_BENCH_AGENTS`. Machines are noisy, so only ratios of medians of alternating runs are worth keeping.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How often each command is timed.
+const ROUNDS: usize = 21;
+
+struct Shop {
+    dir: tempfile::TempDir,
+    count: usize,
+    edits: usize,
+}
+
+fn git(dir: &Path) -> Command {
+    let mut command = Command::new("git");
+    command.arg("-C").arg(dir).args(["-c", "gc.auto=0", "-c", "maintenance.auto=false"]);
+    command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
+    command
+}
+
+fn run(command: &mut Command) {
+    let output = command.stdin(Stdio::null()).output().expect("the command starts");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn timed(command: &mut Command) -> Duration {
+    let started = Instant::now();
+    run(command);
+    started.elapsed()
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+impl Shop {
+    /// A repository with `count` agents and `rounds` versions of the first `tagged` of them, accepted and packed; ids
+    /// carry a group where `grouped`.
+    fn new(count: usize, rounds: usize, tagged: usize, grouped: bool) -> Self {
+        let dir = tempfile::Builder::new().prefix("pointsman-bench-").tempdir().expect("a temporary folder");
+        let shop = Shop { dir, count, edits: 0 };
+        run(git(shop.path()).args(["init", "-q", "-b", "main"]));
+        run(git(shop.path()).args(["config", "user.name", "Ada"]));
+        run(git(shop.path()).args(["config", "user.email", "ada@example.com"]));
+        for round in 1..=rounds {
+            for index in 0..count {
+                let folder = shop.path().join("agents").join(agent(index, grouped));
+                std::fs::create_dir_all(folder.join("knowledge")).expect("folders can be made");
+                let manifest = format!("name = \"Agent {index}\"\ngreeting = \"Hello, round {round}\"\n");
+                std::fs::write(folder.join("agent.toml"), manifest).expect("files can be written");
+                if round == 1 {
+                    let persona = format!("You are agent {index}.\n{}", "You are kind and brief.\n".repeat(40));
+                    std::fs::write(folder.join("persona.md"), persona).expect("files can be written");
+                    let article =
+                        format!("---\ntitle: Hours of {index}\nquestions: [When are you open?]\n---\nNine to five.\n");
+                    std::fs::write(folder.join("knowledge/hours.md"), article).expect("files can be written");
+                }
+            }
+            run(git(shop.path()).args(["add", "-A"]));
+            run(git(shop.path()).args(["commit", "-qm", &format!("Round {round}")]));
+            shop.tag_all(round, tagged, grouped);
+            shop.reconcile();
+        }
+        run(git(shop.path()).args(["repack", "-adq"]));
+        run(git(shop.path()).args(["pack-refs", "--all"]));
+        shop
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn tag_all(&self, round: usize, tagged: usize, grouped: bool) {
+        let mut input = String::new();
+        for index in 0..tagged {
+            writeln!(
+                input,
+                "tag {}/v{round}\nfrom refs/heads/main\ntagger Ada <ada@example.com> 1760000000 +0000\ndata 5\nround",
+                agent(index, grouped)
+            )
+            .expect("writing to a string cannot fail");
+        }
+        let mut child =
+            git(self.path()).args(["fast-import", "--quiet"]).stdin(Stdio::piped()).spawn().expect("git starts");
+        child.stdin.take().expect("stdin is piped").write_all(input.as_bytes()).expect("git reads");
+        assert!(child.wait().expect("git ends").success());
+    }
+
+    fn pointsman(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
+        command.arg("-C").arg(self.path()).arg("--local").args(args);
+        command
+    }
+
+    fn reconcile(&self) {
+        run(&mut self.pointsman(&["reconcile", "--once"]));
+    }
+
+    /// Changes one agent's draft and returns its id and folder.
+    fn edit(&mut self) -> (String, PathBuf) {
+        self.edits += 1;
+        let id = agent(self.edits % self.count, false);
+        let folder = self.path().join("agents").join(&id);
+        let text = format!("name = \"Agent\"\ngreeting = \"Edit {}\"\n", self.edits);
+        std::fs::write(folder.join("agent.toml"), text).expect("files can be written");
+        (id, folder)
+    }
+
+    /// What plain git needs for the same refs: add, commit, tag, and a commit on the ledger and on one environment.
+    fn git_publish(&mut self) -> Duration {
+        let (id, folder) = self.edit();
+        let durable = |args: &[&str]| {
+            let mut command = git(self.path());
+            command.args(["-c", "core.fsync=all"]).args(args);
+            command
+        };
+        let started = Instant::now();
+        run(durable(&["add", "-A", "--"]).arg(&folder));
+        run(&mut durable(&["commit", "-qm", "Publish"]));
+        run(&mut durable(&["tag", "-a", &format!("plain/{id}-{}", self.edits), "-m", "note"]));
+        for branch in ["refs/heads/plain/ledger", "refs/heads/plain/sandbox"] {
+            let output =
+                durable(&["commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "move"]).output().expect("git starts");
+            let commit = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            run(&mut durable(&["update-ref", branch, &commit]));
+        }
+        started.elapsed()
+    }
+}
+
+fn agent(index: usize, grouped: bool) -> String {
+    if grouped { format!("team{:03}/agent{index:05}", index / 100) } else { format!("agent{index:05}") }
+}
+
+fn agents() -> usize {
+    std::env::var("POINTSMAN_BENCH_AGENTS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000)
+}
+
+fn row(name: &str, ours: Duration, peer_name: &str, peer: Duration) {
+    let (ours, peer) = (milliseconds(ours), milliseconds(peer));
+    println!("{name:<52} {ours:>9.1} ms   {peer_name:<34} {peer:>9.1} ms   ratio {:.2}", ours / peer);
+}
+
+/// publish, promote and rollback of one agent among many, at several numbers of tags.
+fn publish() {
+    for (rounds, tagged) in [(1, 100), (1, agents()), (20, agents())] {
+        let mut shop = Shop::new(agents(), rounds, tagged, false);
+        let tags = tagged * rounds;
+        let (mut ours, mut peer, mut promote, mut rollback) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            peer.push(shop.git_publish());
+            let (id, folder) = shop.edit();
+            ours.push(timed(&mut shop.pointsman(&["publish", &id, "--note", "bench"])));
+            promote.push(timed(&mut shop.pointsman(&["promote", &id, "--to", "pre-release"])));
+            std::fs::write(folder.join("persona.md"), format!("Persona {}\n", shop.edits))
+                .expect("files can be written");
+            run(&mut shop.pointsman(&["publish", &id, "--note", "bench"]));
+            run(&mut shop.pointsman(&["promote", &id, "--to", "pre-release"]));
+            rollback.push(timed(&mut shop.pointsman(&["rollback", &id, "--env", "pre-release"])));
+        }
+        let peer = median(peer);
+        let plain = "git add commit tag, 2x(commit update)";
+        row(&format!("publish, {} agents, {tags} tags", agents()), median(ours), plain, peer);
+        row(&format!("promote, {tags} tags"), median(promote), "the same git commands", peer);
+        row(&format!("rollback, {tags} tags"), median(rollback), "the same git commands", peer);
+    }
+}
+
+fn status() {
+    let count = agents();
+    let shop = Shop::new(count, 10, count, false);
+    let (mut ours, mut peer) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let one = timed(git(shop.path()).args(["status", "--porcelain"]));
+        peer.push(one + timed(git(shop.path()).args(["for-each-ref"])));
+        ours.push(timed(&mut shop.pointsman(&["status"])));
+    }
+    row(&format!("status, {count} agents x 10 versions"), median(ours), "git status + git for-each-ref", median(peer));
+}
+
+/// A pass in which nothing changed since the last one.
+fn pass() {
+    let count = agents() * 10;
+    let shop = Shop::new(count, 1, count, true);
+    for environment in ["pre-release", "live"] {
+        for chunk in 0..count / 1_000 {
+            let ids: Vec<_> = (chunk * 1_000..(chunk + 1) * 1_000).map(|index| agent(index, true)).collect();
+            let mut command = shop.pointsman(&["release", "--to", environment, "--confirm"]);
+            run(command.args(ids));
+        }
+    }
+    run(git(shop.path()).args(["repack", "-adq"]));
+    run(git(shop.path()).args(["pack-refs", "--all"]));
+    shop.reconcile();
+    std::thread::sleep(Duration::from_millis(200));
+    shop.reconcile();
+    let times = (0..ROUNDS).map(|_| timed(&mut shop.pointsman(&["reconcile", "--once"]))).collect();
+    let peer = (0..ROUNDS).map(|_| timed(git(shop.path()).args(["for-each-ref"]))).collect();
+    row(&format!("a pass that changes nothing, {count} agents x 3"), median(times), "git for-each-ref", median(peer));
+    let output = Command::new("/usr/bin/time")
+        .args(["-f", "%M", env!("CARGO_BIN_EXE_pointsman"), "--local", "-C"])
+        .arg(shop.path())
+        .args(["reconcile", "--once"])
+        .output();
+    if let Ok(output) = output {
+        println!("  its peak memory: {} KB", String::from_utf8_lossy(&output.stderr).trim());
+    }
+}
+
+/// GTO (PyPI `gto`) on the same number of tags: register, assign and show against publish, promote and status.
+fn gto() {
+    let Ok(program) = std::env::var("GTO") else {
+        println!("gto: skipped (set GTO=<its program>, as installed by `pip install gto`)");
+        return;
+    };
+    let mut shop = Shop::new(100, 10, 100, false);
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    run(git(dir.path()).args(["init", "-q", "-b", "main"]));
+    let commit = ["-c", "user.name=Ada", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "x"];
+    run(git(dir.path()).args(commit));
+    run(git(dir.path()).args(["config", "user.name", "Ada"]));
+    run(git(dir.path()).args(["config", "user.email", "a@b"]));
+    for index in 0..100 {
+        for version in 1..=5 {
+            run(git(dir.path()).args(["tag", "-a", &format!("agent{index}@v0.0.{version}"), "-m", "x"]));
+            run(git(dir.path()).args([
+                "tag",
+                "-a",
+                &format!("agent{index}#live#{version}"),
+                "-m",
+                "x",
+                &format!("agent{index}@v0.0.{version}^{{}}"),
+            ]));
+        }
+    }
+    run(git(dir.path()).args(["pack-refs", "--all"]));
+    let gto = |args: &[&str]| {
+        let mut command = Command::new(&program);
+        command.current_dir(dir.path()).args(args);
+        command
+    };
+    let (mut ours, mut peer) = (Vec::new(), Vec::new());
+    for round in 0..3 {
+        run(git(dir.path()).args(commit));
+        let started = Instant::now();
+        run(&mut gto(&["register", &format!("agent{round}")]));
+        run(&mut gto(&["assign", &format!("agent{round}"), "--version", "v0.0.1", "--stage", "prod"]));
+        run(&mut gto(&["show"]));
+        peer.push(started.elapsed());
+        let (id, _) = shop.edit();
+        let started = Instant::now();
+        run(&mut shop.pointsman(&["publish", &id]));
+        run(&mut shop.pointsman(&["promote", &id, "--to", "pre-release"]));
+        run(&mut shop.pointsman(&["status"]));
+        ours.push(started.elapsed());
+    }
+    row("publish + promote + status, 1000 tags", median(ours), "gto register + assign + show", median(peer));
+}
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let benches: [(&str, fn()); 4] = [("publish", publish), ("status", status), ("pass", pass), ("gto", gto)];
+    for (name, bench) in benches {
+        if wanted.is_empty() || wanted.iter().any(|word| word == name) {
+            bench();
+        }
+    }
+}

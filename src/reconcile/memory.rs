@@ -1,0 +1,108 @@
+//! What is kept between passes: facts about immutable objects, and a mark that says "nothing has changed since".
+//!
+//! Neither decides anything. A remembered fact is found again by the id of the object it is about, and one that would
+//! lead to a step is read again first; without the files a pass is only slower.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use crate::compile::COMPILER;
+use crate::domain::{Digest, ObjectId};
+use crate::plan::Wait;
+use crate::store::Repository;
+
+/// File names below the repository's own `pointsman` folder.
+const TAGS: &str = "tags-of-entries";
+const SETTLED: &str = "settled";
+
+/// Refs that moved less than this ago may move again without any file's time showing it.
+const TOO_FRESH: Duration = Duration::from_millis(100);
+
+/// Facts about immutable objects.
+#[derive(Default)]
+pub struct Memory {
+    /// Right tag object, and the blob with its bytes, per version entry.
+    pub(super) tags: BTreeMap<ObjectId, (ObjectId, ObjectId)>,
+    /// Tags that are none of ours, by name and object.
+    pub(super) not_ours: BTreeMap<(String, ObjectId), String>,
+    known: usize,
+}
+
+impl Memory {
+    /// What earlier passes in this repository left behind.
+    pub fn load(repository: &Repository) -> Self {
+        let mut memory = Memory::default();
+        let bytes = std::fs::read(repository.own_dir().join(TAGS)).unwrap_or_default();
+        let id = |bytes: &[u8]| ObjectId::from_bytes(bytes.try_into().expect("a row has three ids of 20 bytes"));
+        for row in bytes.chunks_exact(60) {
+            memory.tags.insert(id(&row[..20]), (id(&row[20..40]), id(&row[40..])));
+        }
+        memory.known = memory.tags.len();
+        memory
+    }
+
+    /// Keeps it for later passes. A folder that cannot be written only makes those slower.
+    pub fn save(&self, repository: &Repository) {
+        if self.tags.len() == self.known {
+            return;
+        }
+        let mut bytes = Vec::with_capacity(self.tags.len() * 60);
+        for (entry, (tag, raw)) in &self.tags {
+            for id in [entry, tag, raw] {
+                bytes.extend_from_slice(id.as_bytes());
+            }
+        }
+        let _ = write_hint(&repository.own_dir(), TAGS, &bytes);
+    }
+}
+
+/// A pass after which nothing was left to do.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Settled {
+    /// Digest of all refs and of who decided.
+    pub(super) fingerprint: Digest,
+    /// When something may move by itself.
+    pub(super) due: Option<jiff::Timestamp>,
+    /// What waits.
+    pub(super) waits: Vec<Wait>,
+    /// What is wrong with the policy.
+    pub(super) policy_note: Option<String>,
+    /// Tags that are none of ours.
+    pub(super) ignored: Vec<(String, String)>,
+}
+
+/// Digest of everything that a pass over all agents reads first: each ref, and the version that would decide. Nothing
+/// if refs moved so lately that a file's time may not show the next move.
+pub(super) fn fingerprint(repository: &Repository) -> Option<Digest> {
+    let (state, newest) = repository.refs_state().ok()?;
+    let age = SystemTime::now().duration_since(newest).unwrap_or_default();
+    (age >= TOO_FRESH).then(|| Digest::of(format!("{COMPILER}\n{}\n{state}", env!("CARGO_PKG_VERSION")).as_bytes()))
+}
+
+impl Settled {
+    /// The mark, if nothing has changed since and nothing is due.
+    pub(super) fn load(repository: &Repository, fingerprint: Option<Digest>, now: jiff::Timestamp) -> Option<Self> {
+        let bytes = std::fs::read(repository.own_dir().join(SETTLED)).ok()?;
+        let settled: Settled = serde_json::from_slice(&bytes).ok()?;
+        let current = Some(settled.fingerprint) == fingerprint && settled.due.is_none_or(|due| now < due);
+        current.then_some(settled)
+    }
+
+    pub(super) fn save(&self, repository: &Repository) {
+        let bytes = serde_json::to_vec(self).expect("a mark has string keys only");
+        let _ = write_hint(&repository.own_dir(), SETTLED, &bytes);
+    }
+}
+
+/// Replaces a hint by rename, so that a reader never sees half of one.
+fn write_hint(dir: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    file.write_all(bytes)?;
+    file.persist(dir.join(name)).map_err(|error| error.error)?;
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! What must be on disk before a command says that it is done, beyond the files that libgit2 syncs by itself.
+//!
+//! libgit2 syncs each new file and the folder it lies in, but not the folder above where it had to make that folder.
+//! And git itself does not sync the loose objects of `git commit` (`core.fsync` is `committed,-loose-object` unless
+//! told otherwise): a version tagged right after a commit would outlive the content it names.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::error::Doing as _;
+use super::{Repository, Result};
+
+/// Every kernel has written out by itself what is older than this.
+const WRITTEN_BACK: Duration = Duration::from_secs(10 * 60);
+
+/// Past this many files one sync of the file system is faster than one of each.
+const ONE_BY_ONE: usize = 64;
+
+fn sync(path: &Path) -> Result<()> {
+    let synced = File::open(path).and_then(|file| file.sync_all());
+    synced.doing(|| format!("sync `{}` to disk", path.display()))
+}
+
+/// The folders above `file` that must be synced once it and the missing ones among them are made: the parent of
+/// each folder that is not there yet.
+pub(super) fn folders_to_grow(file: &Path) -> Vec<PathBuf> {
+    let mut growing = Vec::new();
+    let mut folder = file.parent();
+    while let Some(missing) = folder.filter(|folder| !folder.exists()) {
+        growing.extend(missing.parent().map(Path::to_owned));
+        folder = missing.parent();
+    }
+    growing
+}
+
+/// Syncs `folders`, the lowest first.
+pub(super) fn sync_folders(folders: &[PathBuf]) -> Result<()> {
+    folders.iter().try_for_each(|folder| sync(folder))
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().ok()?.modified().ok()
+}
+
+impl Repository {
+    /// Syncs the loose objects that other programs wrote here lately: whatever a version names is then on disk, its
+    /// commit and that commit's history included.
+    pub fn sync_foreign_objects(&self) -> Result<()> {
+        let mark = self.own_dir().join("objects-synced");
+        let oldest = SystemTime::now() - WRITTEN_BACK;
+        let since = modified(&mark).map_or(oldest, |last| oldest.max(last));
+        // The file system's own clock times the look: it is coarser than the system's, and other on a network.
+        let look = self.own_dir().join(format!("objects-synced.{}", std::process::id()));
+        let timed = std::fs::create_dir_all(self.own_dir()).and_then(|()| File::create(&look));
+        timed.doing(|| format!("write `{}`", look.display()))?;
+        let objects = self.common_dir().join("objects");
+        let (mut files, mut folders) = (Vec::new(), Vec::new());
+        for fan in 0..=255u8 {
+            let folder = objects.join(format!("{fan:02x}"));
+            // A folder is as young as its youngest entry.
+            if modified(&folder).is_none_or(|time| time < since) {
+                continue;
+            }
+            let entries = std::fs::read_dir(&folder).doing(|| format!("read `{}`", folder.display()))?;
+            let young = entries.flatten().map(|entry| entry.path());
+            files.extend(young.filter(|path| modified(path).is_some_and(|time| time >= since)));
+            folders.push(folder);
+        }
+        if files.len() <= ONE_BY_ONE || !sync_file_system(&objects) {
+            files.iter().chain(&folders).try_for_each(|path| sync(path))?;
+        }
+        if !folders.is_empty() {
+            sync(&objects)?;
+        }
+        // A hint for the next time and nothing else: without it some files are synced again.
+        let _ = std::fs::rename(&look, &mark);
+        Ok(())
+    }
+}
+
+/// `sync -f`, where the system has it.
+fn sync_file_system(folder: &Path) -> bool {
+    let quiet = std::process::Stdio::null;
+    let mut command = std::process::Command::new("sync");
+    command.arg("-f").arg(folder).stdin(quiet()).stdout(quiet()).stderr(quiet());
+    command.status().is_ok_and(|status| status.success())
+}

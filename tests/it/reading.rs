@@ -185,14 +185,15 @@ struct Running(std::process::Child);
 
 impl Running {
     fn start(command: &mut std::process::Command) -> Self {
-        Running(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        Running(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts"))
     }
 
     /// Presses Ctrl-C and returns the exit code.
     fn interrupt(mut self) -> Option<i32> {
-        let sent = std::process::Command::new("kill").args(["-INT", &self.0.id().to_string()]).status().unwrap();
+        let sent =
+            std::process::Command::new("kill").args(["-INT", &self.0.id().to_string()]).status().expect("kill runs");
         assert!(sent.success());
-        self.0.wait().unwrap().code()
+        self.0.wait().expect("it ends").code()
     }
 }
 

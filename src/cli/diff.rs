@@ -15,7 +15,7 @@ use crate::ops::{Problem, Workspace};
 use crate::present::comparison::{Parts, comparison};
 use crate::present::environments::environments;
 use crate::present::markdown;
-use crate::present::terminal::Style;
+use crate::present::terminal::{Style, counted};
 
 /// Show what differs between the draft, versions and environments
 ///
@@ -161,7 +161,12 @@ fn print_all(
         Format::Markdown => session.print(&markdown::environments(&before, &after, agents, parts)),
         Format::Text | Format::Unified => {
             let style = style(session);
-            session.print(&environments(&before, &after, agents, &style));
+            let differing: Vec<_> =
+                agents.iter().filter(|agent| agent.kind != AgentDifferenceKind::Identical).cloned().collect();
+            session.tell(&format!("{} of {} differ", differing.len(), counted(agents.len(), "agent")));
+            if !differing.is_empty() {
+                session.print(&environments(&before, &after, &differing, &style));
+            }
             for (agent, found) in agents.iter().filter_map(|agent| Some((&agent.agent, agent.comparison.as_ref()?))) {
                 session.print(&format!("\n{}", style.heading(agent)));
                 session.print(&format!(" {}", comparison(found, parts, &style)));

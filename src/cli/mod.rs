@@ -2,6 +2,7 @@
 
 mod check;
 mod compare;
+mod completions;
 mod demo;
 mod diff;
 mod discard;
@@ -15,9 +16,11 @@ mod protect;
 mod publish;
 mod reconcile;
 mod release;
+mod report;
 mod retire;
 mod revoke;
 mod rollback;
+mod schema;
 mod session;
 mod status;
 mod verify;
@@ -52,6 +55,7 @@ enum Command {
     New(new::Args),
     Status(status::Args),
     Check(check::Args),
+    Report(report::Args),
     Diff(diff::Args),
     Publish(publish::Args),
     Versions(versions::Args),
@@ -69,6 +73,8 @@ enum Command {
     Verify(verify::Args),
     Protect(protect::Args),
     Demo(demo::Args),
+    Schema(schema::Args),
+    Completions(completions::Args),
 }
 
 /// Parses the process's arguments, runs the verb and returns the exit code: 0 done, 1 refused or found errors, 2
@@ -107,6 +113,7 @@ fn dispatch(command: &Command, session: &Session) -> Done {
         Command::New(args) => new::run(args, session),
         Command::Status(args) => status::run(args, session),
         Command::Check(args) => check::run(args, session),
+        Command::Report(args) => report::run(args, session),
         Command::Diff(args) => diff::run(args, session),
         Command::Publish(args) => publish::run(args, session),
         Command::Versions(args) => versions::run(args, session),
@@ -124,6 +131,8 @@ fn dispatch(command: &Command, session: &Session) -> Done {
         Command::Verify(args) => verify::run(args, session),
         Command::Protect(args) => protect::run(args, session),
         Command::Demo(args) => demo::run(args, session),
+        Command::Schema(args) => schema::run(args, session),
+        Command::Completions(args) => completions::run(args, session),
     }
 }
 
@@ -137,5 +146,39 @@ mod tests {
     #[test]
     fn the_command_tree_is_sound() {
         super::Cli::command().debug_assert();
+    }
+
+    /// An option of a verb that happens to have a global one's name would silently take its place.
+    #[test]
+    fn no_verb_loses_a_global_option() {
+        let mut command = super::Cli::command();
+        let globals: Vec<_> = command.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
+        assert!(globals.len() > 5);
+        command.build();
+        for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+            for global in &globals {
+                let found = verb.get_arguments().find(|arg| arg.get_id() == global.get_id());
+                let same = found
+                    .is_some_and(|arg| (arg.get_short(), arg.get_long()) == (global.get_short(), global.get_long()));
+                assert!(same, "{} has another `{}`", verb.get_name(), global.get_id());
+            }
+        }
+    }
+
+    /// First lines read as orders: no full stop, no third person.
+    #[test]
+    fn every_verb_says_what_it_does_as_an_order() {
+        let command = super::Cli::command();
+        for verb in command.get_subcommands() {
+            let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+            let first = about.split(' ').next().unwrap_or_default();
+            assert!(first.starts_with(|c: char| c.is_ascii_uppercase()), "{}: {about}", verb.get_name());
+            assert!(!first.ends_with('s') && !first.ends_with("ing"), "{}: {about}", verb.get_name());
+            assert!(!about.ends_with('.') && about.len() < 110, "{}: {about}", verb.get_name());
+            for arg in verb.get_arguments() {
+                let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+                assert!(!help.is_empty() && !help.ends_with('.'), "{} {}: {help}", verb.get_name(), arg.get_id());
+            }
+        }
     }
 }

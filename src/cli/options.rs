@@ -20,6 +20,7 @@ pub enum Colour {
 
 /// Global options.
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Options of every verb")]
 pub struct Global {
     /// Run as if started in <DIR>
     #[arg(short = 'C', value_name = "DIR", default_value = ".", global = true, hide_default_value = true)]

@@ -153,7 +153,8 @@ fn waker(wake: &Arc<Notify>) -> impl Fn(notify::Result<Event>) + Send + 'static 
 
 fn poll(wake: &Arc<Notify>, session: &Session, why: &notify::Error) -> Result<Box<dyn Watcher>, Problem> {
     session.tell(&format!("the system cannot tell about changes ({why}): looking every second"));
-    let config = notify::Config::default().with_poll_interval(POLL);
+    // Contents, because times are compared by the second.
+    let config = notify::Config::default().with_poll_interval(POLL).with_compare_contents(true);
     let watcher = PollWatcher::new(waker(wake), config).map_err(|error| cannot(&error))?;
     Ok(Box::new(watcher))
 }

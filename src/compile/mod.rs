@@ -55,12 +55,14 @@ pub fn compile(source: &Source) -> Compilation {
 }
 
 fn compile_kind(source: &Source, findings: &mut Vec<Finding>) -> Option<serde_json::Value> {
-    secrets::scan(source, findings);
-    match &source.kind {
+    let value = match &source.kind {
         Kind::Native => native::compile(source, findings),
         Kind::PolyAi => polyai::compile(source, findings),
         Kind::Other(_) => other::compile(source, findings),
-    }
+    };
+    // Last, because it also covers the secrets that the findings so far quote.
+    secrets::scan(source, findings);
+    value
 }
 
 /// More findings than this help nobody, and would flood a pull request.

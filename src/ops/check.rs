@@ -203,7 +203,8 @@ fn look(workspace: &Workspace, policy: &Policy, named: Option<&str>) -> Result<L
         let inner = if let Misplaced::Nested { inner, .. } = &fault { agents.get(inner) } else { None };
         fault_finding(fault, inner)
     });
-    let faults = faults.collect();
+    let mut faults: Vec<Finding> = faults.collect();
+    faults.sort_by(Finding::reading_order);
     let draft = draft.map(std::rc::Rc::new);
     let mut drafts = BTreeMap::new();
     for (agent, located) in agents {

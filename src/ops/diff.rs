@@ -69,7 +69,7 @@ pub fn diff(
 }
 
 /// What a side is called: with the version, where only the environment is named.
-fn label(name: &SideName, found: &Found) -> String {
+pub(super) fn label(name: &SideName, found: &Found) -> String {
     match (name, found.version) {
         (SideName::Environment(_), Some(version)) => format!("{name} ({version})"),
         _ => name.to_string(),

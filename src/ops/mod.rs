@@ -15,6 +15,7 @@ pub mod new;
 pub mod problem;
 pub mod protect;
 pub mod publish;
+pub mod report;
 pub mod side;
 pub mod status;
 pub mod verify;

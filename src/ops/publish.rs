@@ -267,7 +267,7 @@ fn candidate(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Resu
     let side = super::side::draft(workspace, agent, call.draft.as_deref())?;
     let Compilation { findings, frozen } = super::side::compiled(workspace, &side)?;
     if frozen.is_none() {
-        return Err(super::side::findings_problem(agent, &findings));
+        return Err(super::side::findings_problem(agent, &findings, "nothing was published"));
     }
     let base = side.commit.ok_or_else(|| {
         Problem::refused("unborn_branch", "the branch has no commit yet").hint("git commit --allow-empty -m Begin")

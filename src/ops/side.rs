@@ -162,6 +162,19 @@ pub(super) fn of_entry(ledger: &Ledger<'_>, agent: &AgentId, entry: ObjectId) ->
     })
 }
 
+/// What `environment` serves of `agent`, if anything was ever served there.
+pub(super) fn served(
+    workspace: &Workspace,
+    agent: &AgentId,
+    environment: &EnvironmentName,
+) -> Result<Option<Found>, Problem> {
+    let repository = &workspace.repository;
+    let ledger = Ledger::at(repository, workspace.world()?.read(repository, &RefPlace::Ledger)?)?;
+    let Some(head) = ledger.heads()?.remove(environment) else { return Ok(None) };
+    let tree = EnvironmentTree::new(repository, repository.commit(head.head)?.tree);
+    tree.serves(agent)?.map(|entry| of_entry(&ledger, agent, entry)).transpose()
+}
+
 /// What `environment` holds at its accepted head.
 pub(super) fn environment_tree<'w>(
     workspace: &'w Workspace,
@@ -213,11 +226,11 @@ pub fn config(workspace: &Workspace, found: &Found) -> Result<(Option<serde_json
     Ok((frozen.map(|frozen| frozen.value()), findings))
 }
 
-/// The refusal to publish a folder with errors.
-pub fn findings_problem(agent: &AgentId, findings: &[Finding]) -> Problem {
+/// The refusal that a folder with errors meets; `so` says what was not done.
+pub fn findings_problem(agent: &AgentId, findings: &[Finding], so: &str) -> Problem {
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     let s = if errors == 1 { "" } else { "s" };
-    Problem::refused("findings", format!("`{agent}` has {errors} error{s}, so nothing was published"))
+    Problem::refused("findings", format!("`{agent}` has {errors} error{s}, so {so}"))
         .hint(format!("pointsman check {agent}"))
         .details(serde_json::json!({ "findings": findings }))
         .findings(findings)

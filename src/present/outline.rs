@@ -3,7 +3,7 @@
 
 use super::terminal::counted;
 use crate::compile::Severity;
-use crate::report::{Entry, KnowledgeReport, Listed, Report, SayingKind};
+use crate::report::{Entry, Host, KnowledgeReport, Listed, Report, Saying, SayingKind};
 
 /// A part of the report.
 pub(super) struct Chapter {
@@ -28,6 +28,8 @@ pub(super) enum Mark {
     New,
     /// Only the live version has it.
     Gone,
+    /// The live version has another text there, which differs in what is not shown.
+    Changed,
 }
 
 /// A piece of an item.
@@ -53,17 +55,7 @@ pub(super) fn chapters(report: &Report) -> Vec<Chapter> {
     let with = |title, (items, more)| Chapter { title, items, more };
     let compared = report.compared_with_live;
     vec![
-        with(
-            "Will say",
-            items(&report.will_say, compared, |saying| {
-                let mut pieces = vec![ours(saying_word(saying.kind)), ours(", "), Piece::Sentence(saying.from.clone())];
-                pieces.extend([ours(": "), quote(&saying.text)]);
-                if saying.more_lines > 0 {
-                    pieces.push(ours(format!(" and {}", counted_more(saying.more_lines, "line"))));
-                }
-                pieces
-            }),
-        ),
+        with("Will say", sayings(&report.will_say, compared)),
         with(
             "Won't say",
             items(&report.wont_say, compared, |prohibition| {
@@ -96,10 +88,12 @@ pub(super) fn chapters(report: &Report) -> Vec<Chapter> {
             "Hosts",
             items(&report.hosts, compared, |host| {
                 let mut pieces = vec![quote(&host.host), ours(if host.called { " called by" } else { " named in" })];
-                pieces
-                    .extend(host.used_by.iter().take(3).flat_map(|place| [ours(" "), Piece::Sentence(place.clone())]));
-                if host.used_by.len() > 3 {
-                    pieces.push(ours(format!(" and {} more", host.used_by.len() - 3)));
+                let places = places(host);
+                for (at, place) in places.iter().take(3).enumerate() {
+                    pieces.extend([ours(if at == 0 { " " } else { ", " }), Piece::Sentence((*place).to_owned())]);
+                }
+                if places.len() > 3 {
+                    pieces.push(ours(format!(" and {} more", places.len() - 3)));
                 }
                 pieces
             }),
@@ -130,6 +124,55 @@ pub(super) fn chapters(report: &Report) -> Vec<Chapter> {
     ]
 }
 
+/// What is said. A text whose shown lines are those of the live version is told once, as changed.
+fn sayings(listed: &Listed<Saying>, compared: bool) -> (Vec<Item>, usize) {
+    let alike =
+        |one: &Saying, other: &Saying| one.kind == other.kind && one.from == other.from && one.text == other.text;
+    let pieces = |saying: &Saying, note: &str| {
+        let word = saying_word(saying.kind);
+        let mut pieces = vec![ours(word)];
+        if saying.from != word {
+            pieces.extend([ours(", "), Piece::Sentence(saying.from.clone())]);
+        }
+        pieces.extend([ours(": "), quote(&saying.text)]);
+        if saying.more_lines > 0 {
+            pieces.push(ours(format!(" (and {})", counted_more(saying.more_lines, "line"))));
+        }
+        pieces.push(ours(note));
+        pieces
+    };
+    let mut gone: Vec<&Saying> = listed.removed.iter().collect();
+    let mut items = Vec::new();
+    for Entry { new, fact } in &listed.entries {
+        let mark = match *new && compared {
+            true if gone.iter().any(|gone| alike(gone, fact)) => Mark::Changed,
+            true => Mark::New,
+            false => Mark::Kept,
+        };
+        let note = if mark == Mark::Changed { " (changed below these lines)" } else { "" };
+        gone.retain(|gone| mark != Mark::Changed || !alike(gone, fact));
+        // What gave way to a new text stands ahead of it, or the two would be pages apart.
+        if mark == Mark::New {
+            let here = |gone: &&Saying| gone.kind == fact.kind && gone.from == fact.from;
+            let (replaced, rest) = gone.into_iter().partition::<Vec<_>, _>(here);
+            gone = rest;
+            items.extend(replaced.into_iter().map(|fact| Item { mark: Mark::Gone, pieces: pieces(fact, "") }));
+        }
+        items.push(Item { mark, pieces: pieces(fact, note) });
+    }
+    items.extend(gone.into_iter().map(|fact| Item { mark: Mark::Gone, pieces: pieces(fact, "") }));
+    (items, listed.more)
+}
+
+/// Where a host stands. The field of a skill says no more than the skill.
+fn places(host: &Host) -> Vec<&str> {
+    let of_skill = |place: &str| {
+        let skill = place.strip_prefix("workflow_tools[").and_then(|rest| rest.split(']').next());
+        skill.is_some_and(|skill| host.used_by.contains(&format!("skill `{skill}`")))
+    };
+    host.used_by.iter().map(String::as_str).filter(|place| !of_skill(place)).collect()
+}
+
 fn items<T>(listed: &Listed<T>, compared: bool, pieces: impl Fn(&T) -> Vec<Piece>) -> (Vec<Item>, usize) {
     let mark = |new| if new && compared { Mark::New } else { Mark::Kept };
     let entry = |entry: &Entry<T>| Item { mark: mark(entry.new), pieces: pieces(&entry.fact) };
@@ -155,9 +198,9 @@ fn knowledge(knowledge: &KnowledgeReport, compared: bool) -> (Vec<Item>, usize) 
     all.extend(unanswered.map(|entry| Item {
         mark: if entry.new && compared { Mark::New } else { Mark::Kept },
         pieces: vec![
-            ours("no article answers "),
+            ours("no article answers \""),
             quote(&entry.fact.text),
-            ours(" of "),
+            ours("\" of "),
             Piece::Sentence(entry.fact.by.clone()),
         ],
     }));

@@ -1,4 +1,4 @@
-//! How many columns a character takes, near enough for two columns of text to stay apart.
+//! How many columns text takes, near enough for two columns to stay apart, and lines broken between words.
 
 /// Characters that most terminals draw two columns wide.
 const WIDE: [(u32, u32); 14] = [
@@ -39,5 +39,49 @@ pub(super) fn of(letter: char) -> usize {
         _ if among(&MARKS) => 0,
         _ if among(&WIDE) => 2,
         _ => 1,
+    }
+}
+
+/// `text` on lines of at most `columns`, broken between words where that can be.
+pub(super) fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(8);
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split_inclusive(' ') {
+        let length: usize = word.trim_end().chars().map(of).sum();
+        if used > 0 && used + length > columns {
+            lines.push(String::new());
+            used = 0;
+        }
+        for letter in word.chars() {
+            if used + of(letter) > columns {
+                // A blank at the end of a full line is not carried over.
+                if letter == ' ' {
+                    continue;
+                }
+                lines.push(String::new());
+                used = 0;
+            }
+            if let Some(line) = lines.last_mut() {
+                line.push(letter);
+            }
+            used += of(letter);
+        }
+    }
+    lines.iter_mut().for_each(|line| line.truncate(line.trim_end().len()));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_between_words_or_where_they_must() {
+        assert_eq!(wrapped("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrapped("exactly8 then", 8), ["exactly8", "then"]);
+        assert_eq!(wrapped("ten-letter-word", 8), ["ten-lett", "er-word"]);
+        assert_eq!(wrapped("日本語日本語", 8), ["日本語日", "本語"]);
+        assert_eq!(wrapped("", 8), [""]);
     }
 }

@@ -16,13 +16,21 @@ use crate::domain::ObjectId;
 /// How long the user's own git commands are waited for when the index is locked.
 const INDEX_PATIENCE: Duration = Duration::from_millis(500);
 
-/// A draft and the quarantine that holds its new objects for as long as this lives.
+/// Where the new objects of all drafts of one [`Repository`] are, for as long as that is open.
+///
+/// There is one for all, not one for each: libgit2 tells alternates apart by inode, and the folder of a second draft
+/// may well get the inode that the first one's had. It would never be read.
+pub(super) struct Quarantine(tempfile::TempDir);
+
+/// A draft. Its objects are readable as long as the repository is open.
 pub struct Draft {
     /// The tree of the whole index with the requested folders as they are on disk.
     pub root: ObjectId,
     /// Paths with an unresolved merge conflict, seen from the repository's root.
     conflicted: BTreeSet<String>,
-    quarantine: tempfile::TempDir,
+    /// Holds the draft's index.
+    folder: tempfile::TempDir,
+    objects: PathBuf,
     /// The user's index when the draft was made.
     base: Option<Vec<u8>>,
 }
@@ -39,13 +47,12 @@ impl Draft {
     }
 
     fn index(&self) -> PathBuf {
-        self.quarantine.path().join("index")
+        self.folder.path().join("index")
     }
 
     /// The objects in the quarantine.
     fn new_objects(&self) -> HashSet<ObjectId> {
-        let objects = self.quarantine.path().join("objects");
-        let folders = std::fs::read_dir(objects).into_iter().flatten().flatten();
+        let folders = std::fs::read_dir(&self.objects).into_iter().flatten().flatten();
         let files = folders.flat_map(|folder| {
             let files = std::fs::read_dir(folder.path()).into_iter().flatten().flatten();
             files.filter_map(move |file| {
@@ -84,11 +91,10 @@ impl Repository {
             hint: "name a branch instead: draft:<branch>".to_owned(),
         })?;
         let doing = || "prepare a draft in the temporary folder".to_owned();
-        let quarantine = tempfile::Builder::new().prefix("pointsman-draft-").tempdir().doing(doing)?;
-        let objects = quarantine.path().join("objects");
-        std::fs::create_dir(&objects).doing(doing)?;
+        let folder = tempfile::Builder::new().prefix("pointsman-draft-").tempdir().doing(doing)?;
+        let objects = self.quarantine()?.to_owned();
         let base = std::fs::read(self.index_file()).ok();
-        let index = quarantine.path().join("index");
+        let index = folder.path().join("index");
         if let Some(bytes) = &base {
             // The copy keeps the index's time, or git would trust entries that it must compare again.
             write_index(&index, bytes, modified(&self.index_file())).doing(doing)?;
@@ -115,7 +121,7 @@ impl Repository {
         } else {
             // Conflicts elsewhere stop git from writing any tree. They are not this draft's business, and stay in the
             // index that a publish installs: only a copy for the tree goes without them.
-            let copy = quarantine.path().join("index-for-tree");
+            let copy = folder.path().join("index-for-tree");
             std::fs::copy(&index, &copy).doing(doing)?;
             let git = git.env("GIT_INDEX_FILE", &copy);
             git.run_with_input(&["update-index", "--force-remove", "-z", "--stdin"], unmerged_paths(&git)?)?;
@@ -125,9 +131,19 @@ impl Repository {
             what: "`git write-tree` did not print an object id".to_owned(),
             hint: "git --version".to_owned(),
         })?;
+        Ok(Draft { root, conflicted, folder, objects, base })
+    }
+
+    /// The folder for new objects of drafts, which libgit2 reads like the repository's own.
+    fn quarantine(&self) -> Result<&Path> {
+        if let Some(made) = self.quarantine.get() {
+            return Ok(made.0.path());
+        }
+        let doing = || "prepare a draft in the temporary folder".to_owned();
+        let folder = tempfile::Builder::new().prefix("pointsman-objects-").tempdir().doing(doing)?;
         let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
-        odb.add_disk_alternate(&objects.to_string_lossy()).doing(doing)?;
-        Ok(Draft { root, conflicted, quarantine, base })
+        odb.add_disk_alternate(&folder.path().to_string_lossy()).doing(doing)?;
+        Ok(self.quarantine.get_or_init(|| Quarantine(folder)).0.path())
     }
 
     /// What `git add` is asked for: folders by their literal path, included files by glob. Git fails on a pathspec

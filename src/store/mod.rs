@@ -67,6 +67,7 @@ pub struct Repository {
     large_trees: LargeTrees,
     /// The policy of the default branch's tip, which every step of a command asks for.
     policy: RefCell<Option<(crate::domain::ObjectId, (crate::policy::Policy, Option<String>))>>,
+    quarantine: OnceCell<draft::Quarantine>,
 }
 
 impl Repository {
@@ -82,6 +83,7 @@ impl Repository {
             partial: OnceCell::new(),
             large_trees: LargeTrees::default(),
             policy: RefCell::default(),
+            quarantine: OnceCell::new(),
         })
     }
 

@@ -11,6 +11,7 @@ mod idempotency;
 mod layers;
 mod policy;
 mod promises;
+mod reading;
 mod release;
 mod repositories;
 mod setup;

@@ -42,7 +42,6 @@ pub fn apply(
         deployment: None,
         ledger_tip: None,
         kept: Vec::new(),
-        follow: view.unfollowed.clone(),
     };
     let asked = matches!(plan.answer, Some(Answer::Moved { .. }));
     for step in &plan.steps {
@@ -80,8 +79,6 @@ struct Applying<'a, 'r> {
     deployment: Option<DeploymentId>,
     ledger_tip: Option<ObjectId>,
     kept: Vec<(crate::domain::VersionTag, String)>,
-    /// Tags that this clone makes of its own once the remote has them for sure.
-    follow: Vec<(crate::domain::VersionTag, ObjectId)>,
 }
 
 impl Applying<'_, '_> {
@@ -92,7 +89,6 @@ impl Applying<'_, '_> {
             }
             Step::Accept { tag, accepted } => {
                 self.edit.accept(tag, accepted.entry, accepted.record.commit);
-                self.follow.push((tag.clone(), accepted.record.tag));
                 if let Some((name, request)) = accepted.key {
                     // Any controller finishes the answer of a publish from the tag alone.
                     let answer = serde_json::to_value(&accepted.record).expect("a version record is plain JSON");
@@ -247,8 +243,6 @@ impl Applying<'_, '_> {
         }
         if self.changes.is_empty() {
             repository.drop_staged();
-            self.view.world.follow(repository)?;
-            self.view.world.follow_tags(repository, &self.follow)?;
             return Ok(heads);
         }
         self.view.world.check_moves(repository, &self.changes)?;
@@ -256,7 +250,6 @@ impl Applying<'_, '_> {
         repository.sync_foreign_objects()?;
         crash_point("objects written");
         self.view.world.commit(repository, &self.changes)?;
-        self.view.world.follow_tags(repository, &self.follow)?;
         Ok(heads)
     }
 }

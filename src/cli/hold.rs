@@ -39,7 +39,7 @@ pub(super) fn hold(args: &HoldArgs, session: &Session) -> Done {
     let intent = Intent::Hold { environment: args.env.clone(), agent: agent.clone() };
     let manner = Manner { reason: args.reason.clone(), ..Manner::default() };
     let moved = carry_out(&workspace, "hold", intent, [agent].into(), &manner)?;
-    Ok(session.show(&moved, |_| views::moved(&moved)))
+    Ok(views::show_moved(session, &moved))
 }
 
 pub(super) fn release(args: &ReleaseArgs, session: &Session) -> Done {
@@ -48,5 +48,5 @@ pub(super) fn release(args: &ReleaseArgs, session: &Session) -> Done {
     let intent = Intent::ReleaseHold { environment: args.env.clone(), agent: agent.clone() };
     let manner = Manner { reason: args.reason.clone(), ..Manner::default() };
     let moved = carry_out(&workspace, "release-hold", intent, [agent].into(), &manner)?;
-    Ok(session.show(&moved, |_| views::moved(&moved)))
+    Ok(views::show_moved(session, &moved))
 }

@@ -89,6 +89,18 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Help and version go out as they are; what is wrong with the arguments quotes them, so it is escaped.
+fn misused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    for line in error.render().to_string().lines() {
+        eprintln!("{}", escape(line));
+    }
+    ExitCode::from(2)
+}
+
 fn dispatch(command: &Command, session: &Session) -> Done {
     match command {
         Command::Init(args) => init::run(args, session),
@@ -113,18 +125,6 @@ fn dispatch(command: &Command, session: &Session) -> Done {
         Command::Protect(args) => protect::run(args, session),
         Command::Demo(args) => demo::run(args, session),
     }
-}
-
-/// Help and version go out as they are; what is wrong with the arguments quotes them, so it is escaped.
-fn misused(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() {
-        let _ = error.print();
-        return ExitCode::SUCCESS;
-    }
-    for line in error.render().to_string().lines() {
-        eprintln!("{}", escape(line));
-    }
-    ExitCode::from(2)
 }
 
 /// What a verb returns.

@@ -1,16 +1,14 @@
 //! `pointsman promote`
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Done, Session, views};
 use crate::domain::{EnvironmentName, VersionNumber};
 use crate::ops::Kind;
 use crate::ops::moves::{Manner, carry_out, promote};
 
-/// How long `--wait` goes on, and how often it looks.
-const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often `--wait` looks at least; what it waits for may come earlier, by a change of the policy.
+const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(5);
 
 /// Move a version up into an environment
 ///
@@ -35,9 +33,11 @@ pub struct Args {
     /// Only say what would happen
     #[arg(long)]
     dry_run: bool,
-    /// Wait until soak and freeze are over, for at most an hour
-    #[arg(long)]
-    wait: bool,
+    /// Wait until soak and freeze are over, for at most an hour or as long as said (`--wait=30m`)
+    ///
+    /// Where something else is missing, or the time comes later than that, it is not waited for.
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "1h")]
+    wait: Option<SignedDuration>,
     /// Answer the same again when called with this key again
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
@@ -45,35 +45,47 @@ pub struct Args {
 
 pub(super) fn run(args: &Args, session: &Session) -> Done {
     let agent = session.workspace()?.agent(args.agent.as_deref())?;
-    let started = Instant::now();
+    let deadline = args.wait.and_then(|wait| Timestamp::now().checked_add(wait).ok());
+    let mut version = args.version;
     let moved = loop {
         // The moment belongs to the workspace: a new look is a new one.
         let workspace = session.workspace()?;
-        let versions = BTreeMap::from([(agent.clone(), args.version)]);
-        let (intent, agents): (_, BTreeSet<_>) = promote(args.to.clone(), versions, args.confirm);
+        let (intent, agents) = promote(args.to.clone(), [(agent.clone(), version)].into(), args.confirm);
         let manner = Manner {
             reason: args.reason.clone(),
             dry_run: args.dry_run,
             idempotency_key: args.idempotency_key.clone(),
         };
         let tried = session.during("promoting", || carry_out(&workspace, "promote", intent, agents, &manner));
-        match tried {
-            Err(mut problem) if args.wait && only_time_helps(&problem.details) => {
-                if started.elapsed() >= LONGEST_WAIT {
-                    problem.kind = Kind::Waited;
-                    return Err(problem);
-                }
-                session.tell(&format!("waiting: {}", problem.message));
-                std::thread::sleep(LOOK_EVERY);
-            }
-            other => break other?,
+        let mut problem = match tried {
+            Ok(moved) => break moved,
+            Err(problem) => problem,
+        };
+        let (Some(deadline), Some(opening)) = (deadline, opening(&problem.details)) else { return Err(problem) };
+        if opening.at > deadline {
+            problem.kind = Kind::Waited;
+            return Err(problem.hint(format!("the time comes at {:.0}: --wait=<time> waits longer", opening.at)));
         }
+        session.tell(&format!("waiting: {}", problem.message));
+        // What is waited for is the version that was meant at the beginning, whatever is published meanwhile.
+        version = Some(opening.version);
+        let pause = opening.at.duration_since(workspace.now).clamp(SignedDuration::from_millis(10), LOOK_EVERY);
+        std::thread::sleep(pause.unsigned_abs());
     };
-    Ok(session.show(&moved, |_| views::moved(&moved)))
+    Ok(views::show_moved(session, &moved))
 }
 
-/// Whether every gate that is not met will open by itself.
-fn only_time_helps(details: &serde_json::Value) -> bool {
-    let unmet = details.get("unmet").and_then(serde_json::Value::as_array);
-    unmet.is_some_and(|unmet| unmet.iter().all(|gate| gate.get("until").is_some_and(|until| !until.is_null())))
+/// When a refused version may enter.
+struct Opening {
+    version: VersionNumber,
+    at: Timestamp,
+}
+
+/// When every gate that is not met will have opened by itself; nothing if one of them needs somebody to do something.
+fn opening(details: &serde_json::Value) -> Option<Opening> {
+    let unmet = details.get("unmet")?.as_array()?;
+    let until = |gate: &serde_json::Value| gate.get("until")?.as_str()?.parse::<Timestamp>().ok();
+    let at = unmet.iter().map(until).collect::<Option<Vec<_>>>()?.into_iter().max()?;
+    let version = unmet.first()?.get("version")?.as_u64()?;
+    Some(Opening { version: VersionNumber::new(u32::try_from(version).ok()?)?, at })
 }

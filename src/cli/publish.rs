@@ -52,6 +52,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
     if !told.is_empty() && !session.global.json {
         session.tell(findings::findings(&told, &session.style).trim_end());
     }
+    views::policy(session, published.policy.as_deref());
     Ok(session.show(&published, |style| text(&published, style)))
 }
 

@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
 fn text(passed: &Passed) -> String {
     let mut text = String::new();
     if let Some(policy) = &passed.policy {
-        text.push_str(&format!("policy: {}\n", escape(policy)));
+        text.push_str(&format!("warning: {}\n", escape(policy)));
     }
     let would = if passed.dry_run { "would: " } else { "" };
     for step in &passed.steps {

@@ -67,5 +67,5 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
     let manner =
         Manner { reason: args.reason.clone(), dry_run: args.dry_run, idempotency_key: args.idempotency_key.clone() };
     let moved = session.during("releasing", || carry_out(&workspace, "release", intent, agents, &manner))?;
-    Ok(session.show(&moved, |_| views::moved(&moved)))
+    Ok(views::show_moved(session, &moved))
 }

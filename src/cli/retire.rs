@@ -29,5 +29,5 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
     let intent = Intent::Retire { environment: args.env.clone(), agent: agent.clone() };
     let manner = Manner { reason: args.reason.clone(), dry_run: args.dry_run, ..Manner::default() };
     let moved = carry_out(&workspace, "retire", intent, [agent].into(), &manner)?;
-    Ok(session.show(&moved, |_| views::moved(&moved)))
+    Ok(views::show_moved(session, &moved))
 }

@@ -24,5 +24,5 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
     let (intent, agents) = revoke(VersionTag { agent, number: args.version });
     let manner = Manner { reason: args.reason.clone(), ..Manner::default() };
     let moved = carry_out(&workspace, "revoke", intent, agents, &manner)?;
-    Ok(session.show(&moved, |_| views::moved(&moved)))
+    Ok(views::show_moved(session, &moved))
 }

@@ -48,5 +48,5 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
     let manner =
         Manner { reason: args.reason.clone(), dry_run: args.dry_run, idempotency_key: args.idempotency_key.clone() };
     let moved = session.during("rolling back", || carry_out(&workspace, "rollback", intent, agents, &manner))?;
-    Ok(session.show(&moved, |_| views::moved(&moved)))
+    Ok(views::show_moved(session, &moved))
 }

@@ -114,6 +114,12 @@ impl Session {
         }
     }
 
+    /// Tells something that is wrong although the result stands; also with `--quiet`.
+    pub fn warn(&self, text: &str) {
+        let (yellow, reset) = if self.colours_stderr() { ("\x1b[1;33m", "\x1b[0m") } else { ("", "") };
+        eprintln!("{yellow}warning{reset}: {}", escape(text));
+    }
+
     /// Tells the forgotten locks, once, except for the one that `problem` is about.
     fn tell_locks(&self, problem: Option<&Problem>) {
         for LockFile { path, age } in self.locks.take() {

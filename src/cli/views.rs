@@ -1,5 +1,8 @@
 //! Texts that several verbs print.
 
+use std::process::ExitCode;
+
+use super::Session;
 use crate::domain::VersionNumber;
 use crate::ops::moves::Moved;
 use crate::plan::Wait;
@@ -10,8 +13,21 @@ pub(super) fn version(version: Option<VersionNumber>) -> String {
     version.map_or_else(|| "-".to_owned(), |version| version.to_string())
 }
 
+/// Prints what a move came to.
+pub(super) fn show_moved(session: &Session, result: &Moved) -> ExitCode {
+    policy(session, result.policy.as_deref());
+    session.show(result, |_| moved(result))
+}
+
+/// Says loudly that something is wrong with pointsman.toml.
+pub(super) fn policy(session: &Session, note: Option<&str>) {
+    if let Some(note) = note {
+        session.warn(note);
+    }
+}
+
 /// What a move came to, in lines.
-pub(super) fn moved(moved: &Moved) -> String {
+fn moved(moved: &Moved) -> String {
     let mut text = String::new();
     let place = moved.environment.as_ref().map(ToString::to_string).unwrap_or_default();
     for made in &moved.moves {

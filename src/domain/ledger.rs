@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgentId, Digest, Identity, ObjectId, VersionNumber};
+use super::record::Action;
+use super::{AgentId, Digest, EnvironmentName, Identity, ObjectId, VersionNumber};
 
 /// `version.json`: a pure function of the tag object, the tagged commit and the compiler's version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,6 +134,28 @@ pub struct AcceptedHead {
     pub rolled_back: BTreeMap<AgentId, Vec<VersionNumber>>,
 }
 
+/// Takes one move of `agent` into the versions that were rolled back from: a rollback adds the one it left, an explicit
+/// promotion forgets them all. Taking an agent out forgets nothing.
+pub fn fold_rollbacks(
+    rolled_back: &mut BTreeMap<AgentId, Vec<VersionNumber>>,
+    action: Action,
+    agent: &AgentId,
+    from: Option<VersionNumber>,
+    to: Option<VersionNumber>,
+) {
+    match action {
+        Action::Promote | Action::Accept if to.is_some() => drop(rolled_back.remove(agent)),
+        Action::Rollback if from != to => {
+            let Some(from) = from else { return };
+            let versions = rolled_back.entry(agent.clone()).or_default();
+            if !versions.contains(&from) {
+                versions.push(from);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// `holds/<agent>.json` on an environment branch: the agent stays where it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -161,6 +184,25 @@ pub struct KeyRecord {
 
 /// How long an idempotency key is remembered, in days.
 pub const KEY_DAYS: i64 = 30;
+
+/// The answer that is kept for a publish: what the ledger does not know from the version's entry already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PublishAnswer {
+    /// The version.
+    pub version: VersionNumber,
+    /// Whether it was made then, or had the draft's content already.
+    pub created: bool,
+    /// Where it went by itself.
+    pub deployed: Vec<EnvironmentName>,
+}
+
+impl KeyRecord {
+    /// Whether it is forgotten at `now`.
+    pub fn is_expired(&self, now: jiff::Timestamp) -> bool {
+        now.duration_since(self.time) > jiff::SignedDuration::from_hours(24 * KEY_DAYS)
+    }
+}
 
 /// `value` as the ledger writes it: pretty JSON and a final line break.
 pub fn to_document(value: &impl Serialize) -> Vec<u8> {

@@ -72,6 +72,13 @@ macro_rules! words {
             }
         }
 
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+                text.parse().map_err(|()| serde::de::Error::custom(format!("`{text}` is not a known word")))
+            }
+        }
+
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.word())
@@ -230,11 +237,6 @@ impl Record {
     /// The deployment this commit made, if it moved anything.
     pub fn deployment(&self) -> Option<DeploymentId> {
         self.moves.first().map(|first| first.deployment)
-    }
-
-    /// Whether a person asked for exactly this move, so that it ends holds and forgets earlier rollbacks.
-    pub fn is_explicit_promotion(&self) -> bool {
-        matches!(self.action, Action::Promote | Action::Accept)
     }
 }
 

@@ -1,5 +1,8 @@
 //! Idempotency keys: the same key answers the same again, also from another clone.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::Problem;
 use crate::domain::{Digest, Identity};
 use crate::reconcile::Key;
@@ -10,7 +13,7 @@ pub fn key(
     given: Option<&str>,
     caller: &Identity,
     verb: &str,
-    request: &serde_json::Value,
+    request: &impl Serialize,
 ) -> Result<Option<Key>, Problem> {
     let Some(given) = given else { return Ok(None) };
     let fits = (1..=255).contains(&given.len()) && given.bytes().all(|c| (b'!'..=b'~').contains(&c));
@@ -24,6 +27,14 @@ pub fn key(
     let name = Digest::of(format!("cli:{}\n{verb}\n{given}", caller.email).as_bytes());
     let bytes = serde_json_canonicalizer::to_vec(request).expect("a request is plain JSON");
     Ok(Some(Key { name, request: Digest::of(&bytes) }))
+}
+
+/// The answer that was kept for a key.
+pub fn kept<T: DeserializeOwned>(answer: serde_json::Value) -> Result<T, Problem> {
+    serde_json::from_value(answer).map_err(|error| {
+        Problem::refused("corrupt", format!("the answer kept for this idempotency key does not parse: {error}"))
+            .hint("use a new key")
+    })
 }
 
 /// The refusal of a key that came with another request before.

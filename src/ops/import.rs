@@ -270,7 +270,7 @@ fn publish(workspace: &Workspace, agent: &AgentId, source: &Source<'_>) -> Resul
     let order = Order {
         scope: Scope::Agents([agent.clone()].into()),
         request: Some(Request {
-            intent: Intent::Publish { agent: agent.clone() },
+            intent: Intent::Publish { agent: agent.clone(), unchanged: None },
             actor: who.clone(),
             cause: Cause::Cli,
             reason: String::new(),

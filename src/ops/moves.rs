@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Problem, Workspace, idempotency, inspect};
 use crate::domain::record::{Action, Cause};
 use crate::domain::{AgentId, DeploymentId, EnvironmentName, ObjectId, VersionNumber, VersionTag};
 use crate::plan::{Answer, Intent, Plan, Request, Wait};
-use crate::reconcile::{Decided, Order, dry_run, run};
+use crate::reconcile::{Decided, Made, Order, dry_run, run};
 use crate::store::Scope;
 
 /// One agent that moved or stayed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MoveView {
     /// The agent.
@@ -23,8 +23,8 @@ pub struct MoveView {
     pub to: Option<VersionNumber>,
 }
 
-/// What a request came to.
-#[derive(Clone, Debug, Serialize)]
+/// What a request came to. As JSON it is also what an idempotency key keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Moved {
     /// Where; nothing for `revoke`.
@@ -39,10 +39,21 @@ pub struct Moved {
     pub moves: Vec<MoveView>,
     /// Why nothing had to be done, or what else to know.
     pub note: Option<String>,
-    /// What waits in the environments, about these agents.
+    /// What waits in the environments, about these agents; a fact of the moment and not part of a kept answer.
+    #[serde(skip_deserializing)]
     pub waits: Vec<Wait>,
+    /// What is wrong with pointsman.toml, if anything; a fact of the moment too.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
     /// Whether this only says what would happen.
     pub dry_run: bool,
+}
+
+/// What a request says, as the digest of an idempotency key sees it.
+#[derive(Serialize)]
+struct Call<'c> {
+    intent: &'c Intent,
+    reason: &'c str,
 }
 
 /// How a request is made.
@@ -67,38 +78,29 @@ pub fn carry_out(
     let deepened = workspace.deepened()?;
     let workspace = deepened.as_ref().unwrap_or(workspace);
     let actor = workspace.identity()?;
-    let asked = serde_json::json!({ "intent": format!("{intent:?}"), "reason": manner.reason });
-    let key = idempotency::key(manner.idempotency_key.as_deref(), &actor, verb, &asked)?;
+    let call = Call { intent: &intent, reason: &manner.reason };
+    let key = idempotency::key(manner.idempotency_key.as_deref(), &actor, verb, &call)?;
     let request = Request { intent, actor, cause: Cause::Cli, reason: manner.reason.clone() };
     let order = Order { scope: Scope::Agents(agents.clone()), request: Some(request), publish: None, key };
     let context = workspace.context();
     let mut memory = workspace.memory();
     if manner.dry_run {
-        let (plan, _, _) = dry_run(&context, &order, &mut memory)?;
-        let moved = moved(&plan, &agents).map_err(|problem| explained(workspace, &agents, problem))?;
-        return Ok(Moved { dry_run: true, ..moved });
+        let (plan, _, policy) = dry_run(&context, &order, &mut memory)?;
+        let moved = moved(&plan, None, &agents).map_err(|problem| explained(workspace, &agents, problem))?;
+        return Ok(Moved { dry_run: true, policy, ..moved });
     }
-    let remember = |answer: &Answer, _: &crate::plan::Observed| match view(answer) {
+    let remember = |answer: &Answer, made: Option<&Made>| match view(answer, made) {
         Ok(moved) => serde_json::to_value(moved).expect("an answer is plain JSON"),
-        Err(_) => serde_json::Value::Null,
+        Err(_) => unreachable!("a refusal is not remembered"),
     };
     match run(&context, &order, &mut memory, &remember)? {
         Decided::KeyReused => Err(idempotency::reused()),
         Decided::Overtaken { .. } => unreachable!("only a publish can be overtaken"),
-        Decided::Replayed(answer) => replayed(&answer),
+        Decided::Replayed(answer) => idempotency::kept(answer),
         Decided::Done(outcome) => {
-            let mut moved = moved(&outcome.plan, &agents).map_err(|problem| explained(workspace, &agents, problem))?;
-            moved.deployment = outcome.deployment;
-            moved.commit = outcome
-                .heads
-                .iter()
-                .find(|(name, _)| moved.action.is_some() && Some(name) == moved.environment.as_ref())
-                .map(|(_, head)| *head);
-            // A revocation may change what is newest: what follows from it is done before the answer.
-            if matches!(outcome.plan.answer, Some(Answer::Revoked { already: false, .. })) {
-                run(&context, &Order::look_at(Scope::Agents(agents)), &mut memory, &|_, _| serde_json::Value::Null)?;
-            }
-            Ok(moved)
+            let moved = moved(&outcome.plan, outcome.made.as_ref(), &agents)
+                .map_err(|problem| explained(workspace, &agents, problem))?;
+            Ok(Moved { policy: outcome.policy_note, ..moved })
         }
     }
 }
@@ -113,23 +115,28 @@ fn explained(workspace: &Workspace, agents: &BTreeSet<AgentId>, problem: Problem
     unknown.unwrap_or(problem)
 }
 
-fn moved(plan: &Plan, agents: &BTreeSet<AgentId>) -> Result<Moved, Problem> {
+fn moved(plan: &Plan, made: Option<&Made>, agents: &BTreeSet<AgentId>) -> Result<Moved, Problem> {
     let answer = plan.answer.as_ref().expect("an order with a request is answered");
-    let mut moved = view(answer)?;
-    let about = |wait: &&Wait| wait.agent.as_ref().is_none_or(|agent| agents.contains(agent));
+    let mut moved = view(answer, made)?;
+    let about = |wait: &&Wait| match &wait.agent {
+        Some(agent) => agents.contains(agent),
+        // What is wrong with other environments is for `status` and `reconcile` to tell.
+        None => moved.environment.as_ref() == Some(&wait.environment),
+    };
     moved.waits = plan.waits.iter().filter(about).cloned().collect();
     Ok(moved)
 }
 
-fn view(answer: &Answer) -> Result<Moved, Problem> {
+fn view(answer: &Answer, made: Option<&Made>) -> Result<Moved, Problem> {
     let empty = Moved {
         environment: None,
         action: None,
-        deployment: None,
-        commit: None,
+        deployment: made.map(|made| made.deployment),
+        commit: made.map(|made| made.commit),
         moves: Vec::new(),
         note: None,
         waits: Vec::new(),
+        policy: None,
         dry_run: false,
     };
     Ok(match answer {
@@ -162,28 +169,7 @@ fn view(answer: &Answer) -> Result<Moved, Problem> {
             Moved { note: Some(note), ..empty }
         }
         Answer::Published(tag) => Moved { note: Some(format!("published {tag}")), ..empty },
-    })
-}
-
-fn replayed(answer: &serde_json::Value) -> Result<Moved, Problem> {
-    let corrupt = || Problem::refused("corrupt", "the answer kept for this idempotency key does not parse");
-    let text = |name: &str| answer.get(name).and_then(serde_json::Value::as_str);
-    let number =
-        |value: &serde_json::Value| value.as_u64().and_then(|n| u32::try_from(n).ok()).and_then(VersionNumber::new);
-    let moves = answer.get("moves").and_then(serde_json::Value::as_array).ok_or_else(corrupt)?;
-    let moves = moves.iter().map(|made| {
-        let agent = made.get("agent").and_then(serde_json::Value::as_str).and_then(|agent| agent.parse().ok());
-        Some(MoveView { agent: agent?, from: made.get("from").and_then(number), to: made.get("to").and_then(number) })
-    });
-    Ok(Moved {
-        environment: text("environment").and_then(|name| name.parse().ok()),
-        action: text("action").and_then(|word| word.parse().ok()),
-        deployment: None,
-        commit: None,
-        moves: moves.collect::<Option<_>>().ok_or_else(corrupt)?,
-        note: Some("answered before under this idempotency key".to_owned()),
-        waits: Vec::new(),
-        dry_run: false,
+        Answer::Unchanged(tag) => Moved { note: Some(format!("unchanged: it is {tag}")), ..empty },
     })
 }
 
@@ -195,6 +181,10 @@ pub fn undo(workspace: &Workspace, id: DeploymentId) -> Result<(Intent, BTreeSet
     let record = found.map(|entry| entry.record).ok_or_else(|| {
         Problem::refused("unknown_deployment", format!("no deployment `{id}`")).hint("pointsman history")
     })?;
+    if record.moves.iter().all(|made| made.from == made.to) {
+        return Err(Problem::refused("moved_nothing", format!("deployment `{id}` moved nothing that could go back"))
+            .hint("a hold ends with: pointsman release-hold <agent>"));
+    }
     let agents = record.moves.iter().map(|made| made.agent.clone()).collect();
     let moves = record.moves.into_iter().map(|made| (made.agent, made.to, made.from)).collect();
     Ok((Intent::Undo { environment: record.environment, deployment: id, moves }, agents))

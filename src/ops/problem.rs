@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::compile::Finding;
 use crate::domain::agent_id::InvalidAgentId;
-use crate::plan::Refusal;
+use crate::plan::{Refusal, UnmetGate};
 use crate::policy::PolicyError;
 use crate::store::{Error, Misplaced};
 
@@ -153,8 +153,8 @@ impl From<Refusal> for Problem {
         let unmet: Vec<_> = refusal
             .unmet
             .iter()
-            .map(|(agent, gate)| {
-                serde_json::json!({"agent": agent, "gate": gate.code(), "reason": gate.to_string(), "until": gate.until()})
+            .map(|UnmetGate { agent, version, gate }| {
+                serde_json::json!({"agent": agent, "version": version, "gate": gate.code(), "reason": gate.to_string(), "until": gate.until()})
             })
             .collect();
         let mut problem = Problem::refused(refusal.code, refusal.message);

@@ -11,9 +11,10 @@ use serde::Serialize;
 use super::inspect::VersionView;
 use super::{Problem, Workspace, idempotency};
 use crate::compile::{Compilation, Finding};
+use crate::domain::ledger::PublishAnswer;
 use crate::domain::record::{Cause, one_line, plain_text};
-use crate::domain::{AgentId, Identity, ObjectId, VersionNumber};
-use crate::plan::{Answer, Intent, Observed, Plan, Request, Step, Wait};
+use crate::domain::{AgentId, EnvironmentName, Identity, ObjectId, VersionNumber, VersionTag};
+use crate::plan::{Answer, Intent, Plan, Request, Wait};
 use crate::policy::Policy;
 use crate::reconcile::{Decided, NewVersion, Order, run};
 use crate::store::{AgentContent, Draft, Entry, EntryMode, Ledger, Located, RefPlace, Scope, TreeEdits, crash_point};
@@ -46,11 +47,21 @@ pub struct Published {
     /// Whether it was made now; false if it was there already.
     pub created: bool,
     /// Where it went by itself.
-    pub deployed: Vec<String>,
+    pub deployed: Vec<EnvironmentName>,
     /// What waits, and why.
     pub waits: Vec<Wait>,
     /// Warnings and notes of the compiler.
     pub findings: Vec<Finding>,
+    /// What is wrong with pointsman.toml on the default branch, if anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+}
+
+impl Published {
+    fn of(version: VersionView, created: bool) -> Self {
+        let (deployed, waits, findings) = Default::default();
+        Published { version, created, deployed, waits, findings, policy: None }
+    }
 }
 
 /// The side that is published.
@@ -74,13 +85,24 @@ pub fn publish(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Re
     let deepened = workspace.deepened()?;
     let workspace = deepened.as_ref().unwrap_or(workspace);
     let who = workspace.identity()?;
-    let request = serde_json::json!({ "agent": agent, "call": call });
-    let key = idempotency::key(call.idempotency_key.as_deref(), &who, "publish", &request)?;
-    let mut candidate = candidate(workspace, agent, call)?;
+    let key = idempotency::key(call.idempotency_key.as_deref(), &who, "publish", &(agent, call))?;
     let scope = Scope::Agents([agent.clone()].into());
     let context = workspace.context();
     let mut memory = workspace.memory();
-    let nothing = |_: &Answer, _: &Observed| serde_json::Value::Null;
+    let mut pass = |order: &Order| run(&context, order, &mut memory, &|answer, _| kept_answer(answer));
+    let request = |unchanged| Request {
+        intent: Intent::Publish { agent: agent.clone(), unchanged },
+        actor: who.clone(),
+        cause: Cause::Cli,
+        reason: String::new(),
+    };
+    // A key is asked before the draft is read: another clone that asks again may have another draft, or a broken one.
+    let look = Order { key: key.clone(), ..Order::look_at(scope.clone()) };
+    let mut looked = if key.is_some() { Some(pass(&look)?) } else { None };
+    if looked.as_ref().is_some_and(|looked| !matches!(looked, Decided::Done(_))) {
+        return answered(workspace, agent, looked.expect("just looked at"));
+    }
+    let mut candidate = candidate(workspace, agent, call)?;
     let started = Instant::now();
     let mut draft_reads = 1;
     // The commit that is tagged: made once, and used again with the next number when a race for one is lost.
@@ -91,15 +113,14 @@ pub fn publish(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Re
         // What the decision rests on is read once before anything of the user's moves. A ledger that was just read and
         // has the version that came in between says it all; a bare tag must be accepted first.
         let overtaken_by = Ledger::at(&workspace.repository, overtaken)?.versions(agent)?.into_iter().next_back();
-        let (tip, plan) = match overtaken_by {
-            Some((number, _)) if parent.is_none_or(|parent| number > parent) => (overtaken.take(), Plan::default()),
-            _ => {
-                let look = Order { key: key.clone(), ..Order::look_at(scope.clone()) };
-                match run(&context, &look, &mut memory, &nothing)? {
-                    Decided::Done(outcome) => (outcome.ledger_tip, outcome.plan),
-                    other => return answered(workspace, agent, other, candidate.findings),
-                }
+        let (tip, plan, policy) = match overtaken_by {
+            Some((number, _)) if parent.is_none_or(|parent| number > parent) => {
+                (overtaken.take(), Plan::default(), None)
             }
+            _ => match looked.take().map_or_else(|| pass(&look), Ok)? {
+                Decided::Done(outcome) => (outcome.ledger_tip, outcome.plan, outcome.policy_note),
+                other => return answered(workspace, agent, other),
+            },
         };
         let ledger = Ledger::at(&workspace.repository, tip)?;
         let newest = ledger.versions(agent)?.into_iter().next_back();
@@ -110,7 +131,14 @@ pub fn publish(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Re
                 let version = VersionView::read(workspace, &ledger, agent, number)?;
                 // Our own tag, made in an attempt that lost the race for the ledger, was accepted with that look.
                 let created = commit.is_some_and(|commit| commit == version.commit) && version.published_by == who;
-                return Ok(published(version, created, plan, agent, candidate.findings));
+                if !created && key.is_some() {
+                    let order = Order { request: Some(request(Some(number))), key, ..Order::look_at(scope) };
+                    match pass(&order)? {
+                        Decided::Done(_) => {}
+                        other => return answered(workspace, agent, other),
+                    }
+                }
+                return Ok(published(version, created, plan, policy, candidate.findings));
             }
             if !call.over {
                 must_contain(workspace, agent, &candidate, &entry)?;
@@ -136,12 +164,7 @@ pub fn publish(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Re
         let message = tag_message(call, parent, source, key.as_ref());
         let order = Order {
             scope: scope.clone(),
-            request: Some(Request {
-                intent: Intent::Publish { agent: agent.clone() },
-                actor: who.clone(),
-                cause: Cause::Cli,
-                reason: String::new(),
-            }),
+            request: Some(request(None)),
             publish: Some(NewVersion {
                 agent: agent.clone(),
                 commit: tagged,
@@ -151,19 +174,19 @@ pub fn publish(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Re
             }),
             key: key.clone(),
         };
-        let outcome = match run(&context, &order, &mut memory, &nothing)? {
+        let outcome = match pass(&order)? {
             Decided::Done(outcome) => *outcome,
             Decided::Overtaken { ledger } if started.elapsed() < PATIENCE => {
                 overtaken = ledger;
                 continue;
             }
-            other => return answered(workspace, agent, other, candidate.findings),
+            other => return answered(workspace, agent, other),
         };
         return match &outcome.plan.answer {
             Some(Answer::Published(tag)) => {
                 let ledger = Ledger::at(&workspace.repository, outcome.ledger_tip)?;
                 let version = VersionView::read(workspace, &ledger, agent, tag.number)?;
-                Ok(published(version, true, outcome.plan, agent, candidate.findings))
+                Ok(published(version, true, outcome.plan, outcome.policy_note, candidate.findings))
             }
             Some(Answer::Refused(refusal)) => Err(refusal.clone().into()),
             _ => Err(Problem::refused("refused", format!("`{agent}` was not published"))),
@@ -172,14 +195,9 @@ pub fn publish(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Re
 }
 
 /// The answer of a publish that was decided without making a version now.
-fn answered(
-    workspace: &Workspace,
-    agent: &AgentId,
-    decided: Decided,
-    findings: Vec<Finding>,
-) -> Result<Published, Problem> {
+fn answered(workspace: &Workspace, agent: &AgentId, decided: Decided) -> Result<Published, Problem> {
     match decided {
-        Decided::Replayed(answer) => replay(workspace, agent, &answer, findings),
+        Decided::Replayed(answer) => replay(workspace, agent, idempotency::kept(answer)?),
         Decided::KeyReused => Err(idempotency::reused()),
         Decided::Overtaken { .. } | Decided::Done(_) => Err(Problem::refused(
             "publish_race",
@@ -189,12 +207,22 @@ fn answered(
     }
 }
 
-fn published(version: VersionView, created: bool, plan: Plan, agent: &AgentId, findings: Vec<Finding>) -> Published {
-    let deployed = if created { deployed(&plan, agent) } else { Vec::new() };
+fn published(
+    version: VersionView,
+    created: bool,
+    plan: Plan,
+    policy: Option<String>,
+    findings: Vec<Finding>,
+) -> Published {
+    if !created {
+        return Published { findings, policy, ..Published::of(version, false) };
+    }
+    let tag = VersionTag { agent: version.agent_id.clone(), number: version.version };
+    let deployed = plan.deploys(&tag);
     // An environment whose branch the remote protects is told too, or it would seem to have been forgotten.
-    let about = |wait: &Wait| wait.agent.as_ref() == Some(agent) || wait.code == "push_refused";
-    let waits = if created { plan.waits.into_iter().filter(about).collect() } else { Vec::new() };
-    Published { version, created, deployed, waits, findings }
+    let about = |wait: &Wait| wait.agent.as_ref() == Some(&tag.agent) || wait.code == "push_refused";
+    let waits = plan.waits.into_iter().filter(about).collect();
+    Published { deployed, waits, findings, policy, ..Published::of(version, true) }
 }
 
 /// Refuses a draft from a stale base: the newest version would silently lose what it changed.
@@ -216,31 +244,22 @@ fn must_contain(workspace: &Workspace, agent: &AgentId, candidate: &Candidate, n
     .details(serde_json::json!({ "newest": newest.record.number })))
 }
 
-/// The environments that a plan moves `agent` into.
-fn deployed(plan: &Plan, agent: &AgentId) -> Vec<String> {
-    let commits = plan.steps.iter().filter_map(|step| match step {
-        Step::Commit(commit) if commit.moves.iter().any(|made| made.agent == *agent && made.to != made.from) => {
-            Some(commit.environment.to_string())
+/// What a key keeps where nothing is made; where a version is made, its tag says what is kept.
+fn kept_answer(answer: &Answer) -> serde_json::Value {
+    match answer {
+        Answer::Unchanged(tag) => {
+            let kept = PublishAnswer { version: tag.number, created: false, deployed: Vec::new() };
+            serde_json::to_value(kept).expect("an answer is plain JSON")
         }
-        _ => None,
-    });
-    commits.collect()
+        _ => serde_json::Value::Null,
+    }
 }
 
-fn replay(
-    workspace: &Workspace,
-    agent: &AgentId,
-    answer: &serde_json::Value,
-    findings: Vec<Finding>,
-) -> Result<Published, Problem> {
-    let number = answer.get("number").and_then(serde_json::Value::as_u64).and_then(|n| u32::try_from(n).ok());
-    let number = number
-        .and_then(VersionNumber::new)
-        .ok_or_else(|| Problem::refused("corrupt", "the answer kept for this idempotency key is not one of publish"))?;
+fn replay(workspace: &Workspace, agent: &AgentId, answer: PublishAnswer) -> Result<Published, Problem> {
     let world = workspace.world()?;
     let ledger = Ledger::at(&workspace.repository, world.read(&workspace.repository, &RefPlace::Ledger)?)?;
-    let version = VersionView::read(workspace, &ledger, agent, number)?;
-    Ok(Published { version, created: false, deployed: Vec::new(), waits: Vec::new(), findings })
+    let version = VersionView::read(workspace, &ledger, agent, answer.version)?;
+    Ok(Published { deployed: answer.deployed, ..Published::of(version, answer.created) })
 }
 
 /// Compiles what would be published; findings that are errors refuse it before anything is written.
@@ -253,6 +272,12 @@ fn candidate(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Resu
     let base = side.commit.ok_or_else(|| {
         Problem::refused("unborn_branch", "the branch has no commit yet").hint("git commit --allow-empty -m Begin")
     })?;
+    if side.draft.is_some() {
+        // An agent that is the whole repository commits pointsman.toml with itself.
+        let whole = side.located.folder.is_empty();
+        let listed_in = if whole { side.content.source } else { workspace.repository.commit(base)?.tree };
+        same_listing(workspace, listed_in, &side.located)?;
+    }
     Ok(Candidate { content: side.content, located: side.located, findings, base, draft: side.draft })
 }
 
@@ -292,12 +317,12 @@ fn commit_draft(
         repository.put_included(&mut edits, head.tree, draft.root, located)?;
         repository.edit_tree(Some(head.tree), &edits)?
     };
-    same_listing(workspace, &tree, located)?;
+    same_listing(workspace, tree, located)?;
     if tree == head.tree {
         repository.drop_staged();
         return Ok(Some(head.id));
     }
-    repository.stage_from_draft(draft, draft.root)?;
+    repository.stage_from_draft(draft)?;
     let note = call.note.as_deref().map(plain_text).unwrap_or_default();
     let mut message = format!("Publish {agent}\n");
     if !note.is_empty() {
@@ -330,9 +355,9 @@ fn free_of_locks(workspace: &Workspace) -> Result<(), Problem> {
 }
 
 /// The commit to be tagged must say the same about the agent as the draft did, for it is what every controller reads.
-fn same_listing(workspace: &Workspace, tree: &ObjectId, located: &Located) -> Result<(), Problem> {
+fn same_listing(workspace: &Workspace, tree: ObjectId, located: &Located) -> Result<(), Problem> {
     let repository = &workspace.repository;
-    let text = match repository.blob_at(*tree, crate::policy::FILE)? {
+    let text = match repository.blob_at(tree, crate::policy::FILE)? {
         Some(blob) => String::from_utf8_lossy(&repository.blob(blob)?).into_owned(),
         None => String::new(),
     };

@@ -114,11 +114,14 @@ impl Workspace {
             });
         };
         match std::fs::read(dir.join(crate::policy::FILE)) {
-            Ok(bytes) => String::from_utf8(bytes)
-                .map(Some)
-                .map_err(|_| Problem::refused("policy", "pointsman.toml is not UTF-8").hint("save it as UTF-8")),
+            Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| {
+                Problem::refused("policy", "pointsman.toml is not UTF-8 text")
+                    .hint("save it as UTF-8, or take the committed one: git restore pointsman.toml")
+            }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Problem::refused("io", format!("cannot read pointsman.toml: {error}"))),
+            Err(error) => {
+                Err(Problem::refused("io", format!("cannot read pointsman.toml: {error}")).hint("ls -l pointsman.toml"))
+            }
         }
     }
 

@@ -1,36 +1,40 @@
 //! What moves by itself: pins, `deploy = "latest"`, and `routes.json`.
 
 use super::environment::Working;
-use super::gates::{self, Elsewhere};
-use super::{History, Plan, PlannedMove, Unmet};
+use super::gates::{joined, over_by_itself, unmet};
+use super::{History, KnownVersion, Plan, PlannedMove, Sight, Unmet};
 use crate::domain::record::{Action, Cause};
 use crate::domain::{AgentId, VersionNumber};
 use crate::policy::Environment;
 use crate::policy::routes;
+
+/// A version that policy wants in an environment.
+struct Wanted {
+    cause: Cause,
+    version: VersionNumber,
+    /// Absent where a pin names what is not published.
+    known: Option<KnownVersion>,
+}
 
 impl Working<'_> {
     /// Moves that nobody asked for in this pass, and the reasons of those that wait.
     pub(super) fn automatic<H: History>(
         &mut self,
         plan: &mut Plan,
-        history: &H,
-        now: jiff::Timestamp,
-        before: &Elsewhere,
+        sight: &Sight<'_, H>,
+        before: Option<&Working<'_>>,
     ) -> Result<(), H::Error> {
         let Some(policy) = self.policy else { return Ok(()) };
         if self.is_foreign() {
             return Ok(());
         }
         if policy.deploy_latest || !policy.pins.is_empty() {
-            let agents = self.agents();
             let mut pinned = Vec::new();
             let mut latest = Vec::new();
-            for agent in agents {
-                match self.wanted(policy, &agent, plan, history, now, before)? {
-                    Some((Cause::Pin, made)) => pinned.push(made),
-                    Some((_, made)) => latest.push(made),
-                    None => {}
-                }
+            for agent in sight.versions.agents() {
+                let Some(wanted) = self.wanted(policy, agent, sight) else { continue };
+                let moves = if wanted.cause == Cause::Pin { &mut pinned } else { &mut latest };
+                moves.extend(self.enter(policy, agent, &wanted, plan, sight, before)?);
             }
             for (cause, moves) in [(Cause::Pin, pinned), (Cause::Latest, latest)] {
                 if !moves.is_empty() {
@@ -51,69 +55,56 @@ impl Working<'_> {
         Ok(())
     }
 
-    fn agents(&self) -> Vec<AgentId> {
-        let fresh = self.observed.candidates.iter().map(|candidate| &candidate.tag.agent);
-        let mut agents: Vec<_> = self.observed.agents.keys().chain(fresh).cloned().collect();
-        agents.sort();
-        agents.dedup();
-        agents
+    /// The version that policy wants for `agent`, where it is not there already.
+    fn wanted<H>(&self, policy: &Environment, agent: &AgentId, sight: &Sight<'_, H>) -> Option<Wanted> {
+        let current = self.version(agent);
+        let wanted = match policy.pins.get(agent) {
+            Some(pin) => Wanted { cause: Cause::Pin, version: *pin, known: sight.versions.get(agent, *pin) },
+            None if policy.deploy_latest => {
+                let (version, known) = sight.versions.newest(agent, |version| !self.was_rolled_back(agent, version))?;
+                // Somebody who goes back to a version that was itself rolled back from means it: `latest` steps back
+                // only from a version that is revoked.
+                let usable = |current| sight.versions.get(agent, current).is_some_and(|known| !known.revoked);
+                if current.is_some_and(|current| version < current && usable(current)) {
+                    return None;
+                }
+                Wanted { cause: Cause::Latest, version, known: Some(known) }
+            }
+            None => return None,
+        };
+        (current != Some(wanted.version)).then_some(wanted)
     }
 
-    /// The move that policy wants for `agent`, if it may happen now.
-    fn wanted<H: History>(
+    /// The move that brings in what is wanted, or the reason why it waits.
+    fn enter<H: History>(
         &self,
         policy: &Environment,
         agent: &AgentId,
+        wanted: &Wanted,
         plan: &mut Plan,
-        history: &H,
-        now: jiff::Timestamp,
-        before: &Elsewhere,
-    ) -> Result<Option<(Cause, PlannedMove)>, H::Error> {
-        let pin = policy.pins.get(agent).copied();
-        if pin.is_none() && !policy.deploy_latest {
-            return Ok(None);
-        }
-        let versions = self.observed.versions(agent);
-        let current = self.version(agent);
-        let rolled_back =
-            |version: VersionNumber| self.rolled_back.get(agent).is_some_and(|versions| versions.contains(&version));
-        let newest = || versions.iter().rev().find(|(number, known)| !known.revoked && !rolled_back(**number));
-        let (cause, version) = match pin {
-            Some(pin) => (Cause::Pin, pin),
-            None => match newest() {
-                Some((number, _)) => (Cause::Latest, *number),
-                None => return Ok(None),
-            },
-        };
-        if current == Some(version) {
-            return Ok(None);
-        }
+        sight: &Sight<'_, H>,
+        before: Option<&Working<'_>>,
+    ) -> Result<Option<PlannedMove>, H::Error> {
+        let version = wanted.version;
         let mut wait = |code, reason: String, until| {
             plan.waits.push(self.wait(Some(agent), Some(version), code, reason, until));
         };
         if let Some(hold) = self.holds.get(agent) {
             let why = if hold.reason.is_empty() { String::new() } else { format!(": {}", hold.reason) };
-            let reason = format!("{agent} is held in {} by {}{why}", self.name, hold.actor);
-            wait("held", reason, None);
+            wait("held", format!("{agent} is held in {} by {}{why}", self.name, hold.actor), None);
             return Ok(None);
         }
-        let Some(known) = versions.get(&version) else {
+        let Some(known) = wanted.known else {
             wait("unknown_version", format!("{agent} {version} is pinned in {} but is not published", self.name), None);
             return Ok(None);
         };
-        let mut unmet = gates::unmet(policy, agent, version, before, history, now)?;
-        if known.revoked {
-            unmet.insert(0, Unmet::Revoked);
-        }
-        if rolled_back(version) {
+        let mut unmet = unmet(policy, agent, version, before, sight)?;
+        if self.was_rolled_back(agent, version) {
             unmet.insert(0, Unmet::RolledBackIn { from: self.name.clone() });
         }
-        let Some(first) = unmet.first() else {
-            return Ok(Some((cause, self.planned(agent, Some((version, *known))))));
-        };
-        let reasons: Vec<_> = unmet.iter().map(ToString::to_string).collect();
-        let until = unmet.iter().map(Unmet::until).max().flatten();
-        wait(first.code(), format!("{agent} {version} may not enter {}: {}", self.name, reasons.join("; ")), until);
+        let Some(first) = unmet.first() else { return Ok(Some(self.planned(agent, Some((version, known))))) };
+        let reason = format!("{agent} {version} may not enter {}: {}", self.name, joined(&unmet));
+        wait(first.code(), reason, over_by_itself(&unmet));
         Ok(None)
     }
 }

@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::{
-    EnvironmentCommit, EnvironmentTip, KnownVersion, Observed, ObservedEnvironment, Plan, PlannedMove, Served, Step,
-    Wait,
+    Catalog, EnvironmentCommit, EnvironmentTip, KnownVersion, Observed, ObservedEnvironment, Plan, PlannedMove, Served,
+    Step, Wait,
 };
-use crate::domain::ledger::Hold;
+use crate::domain::ledger::{Hold, fold_rollbacks};
 use crate::domain::record::{Action, Cause};
 use crate::domain::{AgentId, EnvironmentName, Identity, VersionNumber};
 use crate::policy::Environment;
 
 pub(super) struct Working<'a> {
     pub(super) name: EnvironmentName,
-    pub(super) observed: &'a Observed,
     pub(super) state: &'a ObservedEnvironment,
     /// Absent where the policy names the environment no longer: it is served, but moves no more.
     pub(super) policy: Option<&'a Environment>,
@@ -27,7 +26,6 @@ impl<'a> Working<'a> {
         let head = state.head.as_ref().or(state.renamed.as_ref().map(|(_, head)| head));
         Working {
             name: state.name.clone(),
-            observed,
             state,
             policy: observed.policy.environment(&state.name).filter(|_| state.named),
             serves: state.serves.clone(),
@@ -43,6 +41,31 @@ impl<'a> Working<'a> {
 
     pub(super) fn version(&self, agent: &AgentId) -> Option<VersionNumber> {
         self.serves.get(agent).and_then(|served| served.version())
+    }
+
+    /// Whether `version` of `agent` was rolled back from here since the last explicit promotion.
+    pub(super) fn was_rolled_back(&self, agent: &AgentId, version: VersionNumber) -> bool {
+        self.rolled_back.get(agent).is_some_and(|versions| versions.contains(&version))
+    }
+
+    /// What an explicit promotion of `agent` to `version` does to its hold: nothing, or begins (`Some(Some)`) or ends
+    /// (`Some(None)`) one. It ends a hold; but where the latest version goes in by itself, one of another version
+    /// begins a hold, or the next pass would undo it.
+    pub(super) fn hold_after_promotion(
+        &self,
+        agent: &AgentId,
+        version: VersionNumber,
+        versions: &Catalog<'_>,
+        hold: impl FnOnce() -> Hold,
+    ) -> Option<Option<Hold>> {
+        let held = self.holds.get(agent);
+        let by_itself = self.policy.is_some_and(|policy| policy.deploy_latest && !policy.pins.contains_key(agent));
+        let newest = versions.newest(agent, |_| true).map(|(number, _)| number);
+        if by_itself && newest != Some(version) {
+            let stays_held = held.is_some_and(|held| held.rolled_back_from.is_none());
+            return (!stays_held || self.version(agent) != Some(version)).then(|| Some(hold()));
+        }
+        held.is_some().then_some(None)
     }
 
     pub(super) fn wait(
@@ -77,17 +100,12 @@ impl<'a> Working<'a> {
     pub(super) fn commit(&mut self, plan: &mut Plan, commit: EnvironmentCommit) {
         for made in &commit.moves {
             match made.to {
-                Some(version) => self.serves.insert(made.agent.clone(), Served::Version(version)),
-                None => self.serves.remove(&made.agent),
-            };
-            match commit.action {
-                Action::Rollback => {
-                    let from = self.rolled_back.entry(made.agent.clone()).or_default();
-                    from.extend(made.from.filter(|version| !from.contains(version) && made.from != made.to));
-                }
-                Action::Promote | Action::Accept => drop(self.rolled_back.remove(&made.agent)),
-                _ => {}
+                // A hold is about an agent and moves nothing, whatever is served.
+                _ if matches!(commit.action, Action::Hold | Action::ReleaseHold) => {}
+                Some(version) => drop(self.serves.insert(made.agent.clone(), Served::Version(version))),
+                None => drop(self.serves.remove(&made.agent)),
             }
+            fold_rollbacks(&mut self.rolled_back, commit.action, &made.agent, made.from, made.to);
         }
         for (agent, hold) in &commit.holds {
             match hold {
@@ -117,6 +135,7 @@ impl<'a> Working<'a> {
             holds: BTreeMap::new(),
             routes: None,
             beside: None,
+            asked: false,
         }
     }
 

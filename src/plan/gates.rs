@@ -1,16 +1,20 @@
 //! Gates: what a version must meet before it may enter an environment.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use super::environment::Working;
-use super::{History, Served};
+use super::{History, Sight};
 use crate::domain::{AgentId, EnvironmentName, VersionNumber};
 use crate::policy::Environment;
 
 /// A condition that is not met.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unmet {
+    /// Nothing enters before pointsman.toml can be read.
+    Closed {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The version never was in the environment before.
     From {
         /// That environment.
@@ -56,6 +60,7 @@ impl Unmet {
     /// A stable word for scripts.
     pub fn code(&self) -> &'static str {
         match self {
+            Unmet::Closed { .. } => "policy",
             Unmet::From { .. } => "from",
             Unmet::RolledBackIn { .. } => "rolled_back",
             Unmet::Merged => "merged",
@@ -88,6 +93,7 @@ fn length(span: jiff::SignedDuration) -> String {
 impl fmt::Display for Unmet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Unmet::Closed { reason } => write!(f, "nothing enters before pointsman.toml can be read: {reason}"),
             Unmet::From { from } => write!(f, "it never was in `{from}`"),
             Unmet::RolledBackIn { from } => write!(f, "it was rolled back in `{from}`"),
             Unmet::Merged => f.write_str("its content never was on the default branch"),
@@ -107,61 +113,77 @@ impl fmt::Display for Unmet {
     }
 }
 
-/// What the environment before serves at this point of the plan.
-#[derive(Default)]
-pub(super) struct Elsewhere {
-    serves: BTreeMap<AgentId, Served>,
-    rolled_back: BTreeMap<AgentId, Vec<VersionNumber>>,
+/// When all of `unmet` may be over by itself; nothing if one of them needs somebody to do something.
+pub(super) fn over_by_itself(unmet: &[Unmet]) -> Option<jiff::Timestamp> {
+    let all: Option<Vec<_>> = unmet.iter().map(Unmet::until).collect();
+    all?.into_iter().max()
 }
 
-impl Elsewhere {
-    pub(super) fn of(before: Option<&Working<'_>>) -> Self {
-        before.map_or_else(Elsewhere::default, |before| Elsewhere {
-            serves: before.serves.clone(),
-            rolled_back: before.rolled_back.clone(),
-        })
-    }
+/// All of `unmet` in one sentence.
+pub(super) fn joined(unmet: &[Unmet]) -> String {
+    unmet.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// The gates of `environment` that `version` of `agent` does not meet now. `confirm` is not asked of what happens by
-/// itself.
+/// The gates of `environment` that `version` of `agent` does not meet now, seen from the environment `before` as it is
+/// at this point of the plan. `confirm` is not asked of what happens by itself.
 pub(super) fn unmet<H: History>(
     environment: &Environment,
     agent: &AgentId,
     version: VersionNumber,
-    before: &Elsewhere,
-    history: &H,
-    now: jiff::Timestamp,
+    before: Option<&Working<'_>>,
+    sight: &Sight<'_, H>,
 ) -> Result<Vec<Unmet>, H::Error> {
+    let now = sight.now;
     let mut unmet = Vec::new();
-    if let Some(from) = &environment.from {
-        let there = before.serves.get(agent) == Some(&Served::Version(version));
-        let rolled_back = before.rolled_back.get(agent).is_some_and(|versions| versions.contains(&version));
-        // History is walked only where what is there now does not answer.
-        let stays =
-            if there && environment.gates.soak.is_none() { Vec::new() } else { history.stays(from, agent, version)? };
-        if rolled_back {
-            unmet.push(Unmet::RolledBackIn { from: from.clone() });
-        } else if !there && stays.is_empty() {
-            unmet.push(Unmet::From { from: from.clone() });
-        } else if let Some(needed) = environment.gates.soak {
-            let been = stays
-                .iter()
-                .map(|stay| {
-                    now.min(stay.until.unwrap_or(now)).duration_since(stay.since).max(jiff::SignedDuration::ZERO)
-                })
-                .fold(jiff::SignedDuration::ZERO, |sum, stay| sum.saturating_add(stay));
-            if been < needed {
-                let ready = if there { now.checked_add(needed - been).ok() } else { None };
-                unmet.push(Unmet::Soak { from: from.clone(), been, needed, ready });
-            }
-        }
+    if let Some(reason) = &environment.gates.closed {
+        unmet.push(Unmet::Closed { reason: reason.clone() });
     }
-    if environment.gates.merged && !history.merged(agent, version)? {
+    if sight.versions.get(agent, version).is_some_and(|known| known.revoked) {
+        unmet.push(Unmet::Revoked);
+    }
+    if let Some(from) = &environment.from {
+        unmet.extend(arrival(environment, from, agent, version, before, sight)?);
+    }
+    if environment.gates.merged && !sight.history.merged(agent, version)? {
         unmet.push(Unmet::Merged);
     }
-    if let Some(freeze) = environment.freeze.iter().find(|freeze| freeze.active(now)) {
-        unmet.push(Unmet::Frozen { until: freeze.ends(now), reason: freeze.reason.clone() });
+    if let Some(frozen) = environment.frozen(now) {
+        unmet.push(Unmet::Frozen { until: frozen.until, reason: frozen.reason });
     }
     Ok(unmet)
+}
+
+/// What is missing of having been in `from`, for long enough and without being rolled back there.
+fn arrival<H: History>(
+    environment: &Environment,
+    from: &EnvironmentName,
+    agent: &AgentId,
+    version: VersionNumber,
+    before: Option<&Working<'_>>,
+    sight: &Sight<'_, H>,
+) -> Result<Option<Unmet>, H::Error> {
+    if before.is_some_and(|before| before.was_rolled_back(agent, version)) {
+        return Ok(Some(Unmet::RolledBackIn { from: from.clone() }));
+    }
+    let there = before.is_some_and(|before| before.version(agent) == Some(version));
+    // History is walked only where what is there now does not answer.
+    if there && environment.gates.soak.is_none() {
+        return Ok(None);
+    }
+    let stays = sight.history.stays(from, agent, version)?;
+    if !there && stays.is_empty() {
+        return Ok(Some(Unmet::From { from: from.clone() }));
+    }
+    let Some(needed) = environment.gates.soak else { return Ok(None) };
+    let now = sight.now;
+    let lengths = stays.iter().map(|stay| now.min(stay.until.unwrap_or(now)).duration_since(stay.since));
+    // Clocks differ between machines: a stay that began in the future has no length yet.
+    let been = lengths
+        .map(|length| length.max(jiff::SignedDuration::ZERO))
+        .fold(jiff::SignedDuration::ZERO, |sum, length| sum.saturating_add(length));
+    if been >= needed {
+        return Ok(None);
+    }
+    let ready = if there { now.checked_add(needed - been).ok() } else { None };
+    Ok(Some(Unmet::Soak { from: from.clone(), been, needed, ready }))
 }

@@ -5,27 +5,31 @@
 //! same answers the plan is the same.
 
 mod automatic;
+mod catalog;
 mod environment;
 mod gates;
 mod observed;
 mod proposal;
 mod request;
+mod step;
 mod verbs;
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::fmt;
+#[cfg(test)]
+mod tests;
 
-use crate::domain::ledger::{AcceptedHead, Hold, Marks};
-use crate::domain::record::{Action, Cause};
-use crate::domain::{AgentId, EnvironmentName, Identity, ObjectId, Stay, VersionNumber, VersionTag};
+use crate::domain::{AgentId, EnvironmentName, Stay, VersionNumber, VersionTag};
+use crate::policy::Environment;
+
+use catalog::Catalog;
+use environment::Working;
 
 pub use gates::Unmet;
 pub use observed::{
     Accepted, AstrayTag, Candidate, EnvironmentTip, KnownVersion, Observed, ObservedAgent, ObservedEnvironment,
     Proposal, ProposedChange, Served, Verdict,
 };
-pub use request::{Answer, Intent, Refusal, Request};
+pub use request::{Answer, Intent, Refusal, Request, UnmetGate};
+pub use step::{EnvironmentCommit, Plan, PlannedMove, Step, Wait};
 
 /// Questions to history.
 pub trait History {
@@ -52,158 +56,19 @@ pub trait History {
     fn merged(&self, agent: &AgentId, version: VersionNumber) -> Result<bool, Self::Error>;
 }
 
-/// One commit on an environment branch, decided.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EnvironmentCommit {
-    /// Where.
-    pub environment: EnvironmentName,
-    /// Why.
-    pub action: Action,
-    /// What set it off.
-    pub cause: Cause,
-    /// Who asked; nobody for what Pointsman does by itself.
-    pub actor: Option<Identity>,
-    /// The first line.
-    pub subject: String,
-    /// Note or reason.
-    pub text: String,
-    /// What is served afterwards, per agent that changes or is held.
-    pub moves: Vec<PlannedMove>,
-    /// Holds that begin or end.
-    pub holds: BTreeMap<AgentId, Option<Hold>>,
-    /// The new `routes.json`; the inner nothing removes it.
-    pub routes: Option<Option<Vec<u8>>>,
-    /// A tip that is not ours and becomes the second parent.
-    pub beside: Option<ObjectId>,
+/// What a decision may look at beside the environment that it is about.
+struct Sight<'a, H> {
+    observed: &'a Observed,
+    versions: Catalog<'a>,
+    history: &'a H,
+    now: jiff::Timestamp,
 }
 
-/// One agent's part in an [`EnvironmentCommit`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlannedMove {
-    /// The agent.
-    pub agent: AgentId,
-    /// What was there.
-    pub from: Option<VersionNumber>,
-    /// What is there afterwards.
-    pub to: Option<VersionNumber>,
-    /// The tree to serve, where `to` is a version.
-    pub entry: Option<ObjectId>,
-}
-
-/// One thing to do.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    /// Make a version's tag that does not exist yet.
-    CreateTag {
-        /// Which.
-        tag: VersionTag,
-        /// The tag object.
-        object: ObjectId,
-    },
-    /// Take a version into the ledger.
-    Accept {
-        /// Which.
-        tag: VersionTag,
-        /// Its entry.
-        accepted: Accepted,
-    },
-    /// Remember why a tag was refused.
-    Reject {
-        /// Which.
-        tag: VersionTag,
-        /// Why.
-        rejection: crate::domain::ledger::Rejection,
-    },
-    /// Forget a refusal whose tag was deleted.
-    Forget {
-        /// Which.
-        tag: VersionTag,
-    },
-    /// Put an accepted tag back that was moved or deleted.
-    RestoreTag {
-        /// Which.
-        tag: VersionTag,
-        /// The entry that holds the right tag object.
-        astray: AstrayTag,
-    },
-    /// Replace an agent's marks.
-    Mark {
-        /// Whose.
-        agent: AgentId,
-        /// All marks afterwards.
-        marks: Marks,
-        /// The line in the ledger's commit.
-        line: String,
-    },
-    /// Begin an environment, empty or with the history of the one it is renamed from.
-    Begin {
-        /// Which.
-        environment: EnvironmentName,
-        /// The head it carries on, with the name it had.
-        carries_on: Option<(EnvironmentName, AcceptedHead)>,
-    },
-    /// Let a branch follow its accepted head.
-    Follow {
-        /// Which.
-        environment: EnvironmentName,
-    },
-    /// Commit on an environment branch.
-    Commit(EnvironmentCommit),
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Step::CreateTag { tag, .. } => write!(f, "tag {tag}"),
-            Step::Accept { tag, .. } => write!(f, "accept {tag}"),
-            Step::Reject { tag, rejection } => write!(f, "refuse {tag}: {}", rejection.reason),
-            Step::Forget { tag } => write!(f, "forget the refusal of {tag}: its tag was deleted"),
-            Step::RestoreTag { tag, astray } => {
-                write!(f, "put {tag} back to {}: it was ", astray.right.short())?;
-                match astray.found {
-                    Some(found) => write!(f, "moved to {}", found.short()),
-                    None => f.write_str("deleted"),
-                }
-            }
-            Step::Mark { line, .. } => f.write_str(line),
-            Step::Begin { environment, carries_on: Some((old, _)) } => {
-                write!(f, "begin {environment} with the history of {old}")
-            }
-            Step::Begin { environment, carries_on: None } => write!(f, "begin {environment}"),
-            Step::Follow { environment } => {
-                write!(f, "let the branch of {environment} follow its accepted head")
-            }
-            Step::Commit(commit) => f.write_str(&commit.subject),
-        }
-    }
-}
-
-/// Something that does not happen, and why.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Wait {
-    /// Where.
-    pub environment: EnvironmentName,
-    /// Who waits; nobody where the whole environment does.
-    pub agent: Option<AgentId>,
-    /// Which version would move.
-    pub version: Option<VersionNumber>,
-    /// A stable word.
-    pub code: Cow<'static, str>,
-    /// One sentence.
-    pub reason: String,
-    /// When it may be over by itself.
-    pub until: Option<jiff::Timestamp>,
-}
-
-/// Steps and waits.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Plan {
-    /// What to do, in order.
-    pub steps: Vec<Step>,
-    /// What does not happen.
-    pub waits: Vec<Wait>,
-    /// What the request came to, if there was one.
-    pub answer: Option<Answer>,
+/// A plan in the making.
+struct Planning<'a, H> {
+    sight: Sight<'a, H>,
+    environments: Vec<Working<'a>>,
+    plan: Plan,
 }
 
 /// Decides.
@@ -213,30 +78,44 @@ pub fn plan<H: History>(
     history: &H,
     now: jiff::Timestamp,
 ) -> Result<Plan, H::Error> {
-    let mut plan = Plan::default();
-    versions(observed, &mut plan);
-    let mut environments: Vec<_> =
-        observed.environments.iter().map(|environment| environment::Working::new(observed, environment)).collect();
-    for index in 0..environments.len() {
-        let before = environment_before(&environments, index);
-        environments[index].settle(&mut plan, history, now, &before)?;
+    let environments = observed.environments.iter().map(|environment| Working::new(observed, environment)).collect();
+    let sight = Sight { observed, versions: Catalog::of(observed), history, now };
+    let mut planning = Planning { sight, environments, plan: Plan::default() };
+    versions(observed, &mut planning.plan);
+    for index in 0..planning.environments.len() {
+        let (environment, before) = at(&mut planning.environments, index);
+        environment.settle(&mut planning.plan, &planning.sight, before)?;
     }
     if let Some(request) = request {
-        let answer = verbs::carry_out(observed, &mut environments, request, history, now, &mut plan)?;
-        plan.answer = Some(answer);
+        let answer = planning.answer(request)?;
+        planning.plan.answer = Some(answer);
     }
-    for index in 0..environments.len() {
-        let before = environment_before(&environments, index);
-        environments[index].automatic(&mut plan, history, now, &before)?;
+    for index in 0..planning.environments.len() {
+        let (environment, before) = at(&mut planning.environments, index);
+        environment.automatic(&mut planning.plan, &planning.sight, before)?;
+    }
+    let Planning { mut plan, environments, .. } = planning;
+    // What follows from a revocation is part of the same plan, so where the version is still served is known now.
+    if let Some(Answer::Revoked { version, served_in, .. }) = &mut plan.answer {
+        let serving = environments.iter().filter(|other| other.version(&version.agent) == Some(version.number));
+        *served_in = serving.map(|environment| environment.name.clone()).collect();
     }
     plan.waits.extend(observed.waits.iter().cloned());
     Ok(plan)
 }
 
-/// What the other environments serve now, for the `from` gate.
-fn environment_before(environments: &[environment::Working<'_>], index: usize) -> gates::Elsewhere {
-    let from = environments[index].policy.and_then(|policy| policy.from.as_ref());
-    gates::Elsewhere::of(from.and_then(|from| environments.iter().find(|other| other.name == *from)))
+/// The environment at `index`, and the one that it takes from, which the policy lets stand only before it.
+fn at<'e, 'a>(environments: &'e mut [Working<'a>], index: usize) -> (&'e mut Working<'a>, Option<&'e Working<'a>>) {
+    let (before, rest) = environments.split_at_mut(index);
+    let environment = &mut rest[0];
+    let from = taken_from(before, environment.policy);
+    (environment, from)
+}
+
+/// The one of `environments` that an environment with `policy` takes from.
+fn taken_from<'e, 'a>(environments: &'e [Working<'a>], policy: Option<&Environment>) -> Option<&'e Working<'a>> {
+    let from = policy.and_then(|policy| policy.from.as_ref())?;
+    environments.iter().find(|other| other.name == *from)
 }
 
 /// Steps for tags and the ledger.

@@ -90,7 +90,7 @@ pub struct Candidate {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     /// It becomes a version.
-    Accept(Accepted),
+    Accept(Box<Accepted>),
     /// It does not.
     Refuse(Rejection),
     /// It was refused before and is not there any more.

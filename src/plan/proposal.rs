@@ -1,8 +1,9 @@
 //! Bringing a branch back to where Pointsman can stand on it: begin, follow, accept a proposal, heal.
 
 use super::environment::Working;
-use super::gates::{self, Elsewhere};
-use super::{EnvironmentTip, History, Plan, PlannedMove, Proposal, Served, Step};
+use super::gates::{joined, unmet};
+use super::{EnvironmentTip, History, Plan, PlannedMove, Proposal, ProposedChange, Served, Sight, Step, Unmet};
+use crate::domain::ObjectId;
 use crate::domain::ledger::Hold;
 use crate::domain::record::{Action, Cause};
 
@@ -14,42 +15,35 @@ impl Working<'_> {
     pub(super) fn settle<H: History>(
         &mut self,
         plan: &mut Plan,
-        history: &H,
-        now: jiff::Timestamp,
-        before: &Elsewhere,
+        sight: &Sight<'_, H>,
+        before: Option<&Working<'_>>,
     ) -> Result<(), H::Error> {
-        match &self.state.tip {
-            EnvironmentTip::Foreign(tip) => {
-                let reason = format!(
-                    "branch of `{}` at {} is not one of Pointsman's and is left alone; rename it, or set branch_prefix in pointsman.toml",
-                    self.name,
-                    tip.short()
-                );
-                plan.waits.push(self.wait(None, None, "foreign_branch", reason, None));
-                return Ok(());
-            }
-            _ if self.state.head.is_none() => {
-                plan.steps.push(Step::Begin { environment: self.name.clone(), carries_on: self.state.renamed.clone() });
-            }
-            _ => {}
+        if let EnvironmentTip::Foreign(tip) = &self.state.tip {
+            let reason = format!(
+                "branch of `{}` at {} is not one of Pointsman's and is left alone; rename it, or set branch_prefix in pointsman.toml",
+                self.name,
+                tip.short()
+            );
+            plan.waits.push(self.wait(None, None, "foreign_branch", reason, None));
+            return Ok(());
+        }
+        let begins = self.state.head.is_none();
+        if begins {
+            plan.steps.push(Step::Begin { environment: self.name.clone(), carries_on: self.state.renamed.clone() });
         }
         match &self.state.tip {
             EnvironmentTip::Foreign(_) | EnvironmentTip::Accepted => {}
-            EnvironmentTip::Behind if self.state.head.is_none() => {}
+            EnvironmentTip::Behind if begins => {}
             EnvironmentTip::Behind => plan.steps.push(Step::Follow { environment: self.name.clone() }),
-            // Also where the environment only begins: a branch is never pushed backwards.
-            EnvironmentTip::Rewritten(tip) => {
-                let mut commit = self.draft_commit(
-                    Action::Heal,
-                    Cause::PullRequest,
-                    None,
-                    format!("Put {} back: its history was rewritten", self.name),
-                );
-                commit.text = format!("The tip {tip} does not continue what was accepted.");
-                commit.beside = Some(*tip);
-                self.commit(plan, commit);
+            // An environment that begins may find an older branch of ours under its name. It becomes a second parent
+            // too: a branch is never pushed backwards.
+            EnvironmentTip::Rewritten(tip) if begins => {
+                self.heal(plan, *tip, format!("Begin {} beside an older branch of that name", self.name));
             }
-            EnvironmentTip::Proposal(proposal) => self.answer_proposal(plan, proposal, history, now, before)?,
+            EnvironmentTip::Rewritten(tip) => {
+                self.heal(plan, *tip, format!("Put {} back: its history was rewritten", self.name));
+            }
+            EnvironmentTip::Proposal(proposal) => self.answer_proposal(plan, proposal, sight, before)?,
         }
         if !self.state.named {
             let reason =
@@ -59,18 +53,25 @@ impl Working<'_> {
         Ok(())
     }
 
+    /// A commit that changes nothing of what is served and has `tip` as its second parent.
+    fn heal(&mut self, plan: &mut Plan, tip: ObjectId, subject: String) {
+        let mut commit = self.draft_commit(Action::Heal, Cause::PullRequest, None, subject);
+        commit.text = format!("The tip {tip} does not continue what was accepted.");
+        commit.beside = Some(tip);
+        self.commit(plan, commit);
+    }
+
     fn answer_proposal<H: History>(
         &mut self,
         plan: &mut Plan,
         proposal: &Proposal,
-        history: &H,
-        now: jiff::Timestamp,
-        before: &Elsewhere,
+        sight: &Sight<'_, H>,
+        before: Option<&Working<'_>>,
     ) -> Result<(), H::Error> {
         let mut moves = Vec::new();
         let mut faults = Vec::new();
         for change in &proposal.changes {
-            match self.judge_change(change, history, now, before)? {
+            match self.judge_change(change, sight, before)? {
                 Ok(made) => moves.push(made),
                 Err(fault) => faults.push(fault),
             }
@@ -86,16 +87,18 @@ impl Working<'_> {
         commit.beside = Some(proposal.tip);
         if accepted {
             for made in &moves {
-                // An explicit promotion ends a hold; a removal is a `retire`, which begins one.
-                let hold = made.to.is_none().then(|| Hold {
+                let hold = || Hold {
                     actor: proposal.author.to_string(),
-                    time: now,
+                    time: sight.now,
                     reason: proposal.subject.clone(),
                     rolled_back_from: None,
-                });
-                if hold.is_some() || self.holds.contains_key(&made.agent) {
-                    commit.holds.insert(made.agent.clone(), hold);
-                }
+                };
+                let hold = match made.to {
+                    Some(version) => self.hold_after_promotion(&made.agent, version, &sight.versions, hold),
+                    // A removal is a `retire`, which begins a hold.
+                    None => Some(Some(hold())),
+                };
+                commit.holds.extend(hold.map(|hold| (made.agent.clone(), hold)));
             }
             commit.moves = moves;
         } else if faults.is_empty() {
@@ -109,10 +112,9 @@ impl Working<'_> {
 
     fn judge_change<H: History>(
         &self,
-        change: &super::ProposedChange,
-        history: &H,
-        now: jiff::Timestamp,
-        before: &Elsewhere,
+        change: &ProposedChange,
+        sight: &Sight<'_, H>,
+        before: Option<&Working<'_>>,
     ) -> Result<Result<PlannedMove, String>, H::Error> {
         let agent = match &change.agent {
             Ok(agent) => agent,
@@ -128,21 +130,16 @@ impl Working<'_> {
                 return Ok(Err(format!("What stands at `{agent}` ({}) is not a published version.", tree.short())));
             }
         };
-        let versions = self.observed.versions(agent);
-        let Some(known) = versions.get(&version) else {
+        let Some(known) = sight.versions.get(agent, version) else {
             return Ok(Err(format!("{agent} {version} is not a published version.")));
         };
-        let mut unmet = gates::unmet(policy, agent, version, before, history, now)?;
-        if known.revoked {
-            unmet.push(super::Unmet::Revoked);
-        }
+        let mut unmet = unmet(policy, agent, version, before, sight)?;
         if let Some(pin) = policy.pins.get(agent).filter(|pin| **pin != version) {
-            unmet.push(super::Unmet::Pinned { pin: *pin });
+            unmet.push(Unmet::Pinned { pin: *pin });
         }
         if unmet.is_empty() {
-            return Ok(Ok(self.planned(agent, Some((version, *known)))));
+            return Ok(Ok(self.planned(agent, Some((version, known)))));
         }
-        let reasons: Vec<_> = unmet.iter().map(ToString::to_string).collect();
-        Ok(Err(format!("{agent} {version} may not enter {}: {}.", self.name, reasons.join("; "))))
+        Ok(Err(format!("{agent} {version} may not enter {}: {}.", self.name, joined(&unmet))))
     }
 }

@@ -6,13 +6,17 @@ use super::{PlannedMove, Unmet};
 use crate::domain::record::{Action, Cause};
 use crate::domain::{AgentId, DeploymentId, EnvironmentName, Identity, VersionNumber, VersionTag};
 
-/// A verb with its objects.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A verb with its objects. Its JSON is what the digest of a request is made of, so that an idempotency key knows the
+/// same request again.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Intent {
     /// The candidate that comes with the pass is to become a version.
     Publish {
         /// Which agent.
         agent: AgentId,
+        /// The version that has the draft's content already, so that nothing is to be made.
+        unchanged: Option<VersionNumber>,
     },
     /// Move versions up, all or none.
     Promote {
@@ -87,6 +91,8 @@ pub struct Request {
 pub enum Answer {
     /// A version is made.
     Published(VersionTag),
+    /// Nothing is made: this version has the draft's content already.
+    Unchanged(VersionTag),
     /// Something moves, or is held or released.
     Moved {
         /// Where.
@@ -127,8 +133,19 @@ pub struct Refusal {
     pub message: String,
     /// What to type.
     pub hint: Option<String>,
-    /// The gates that are not met, per agent.
-    pub unmet: Vec<(AgentId, Unmet)>,
+    /// The gates that are not met.
+    pub unmet: Vec<UnmetGate>,
+}
+
+/// A gate that keeps a version out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnmetGate {
+    /// Whose version.
+    pub agent: AgentId,
+    /// Which.
+    pub version: VersionNumber,
+    /// What is missing.
+    pub gate: Unmet,
 }
 
 impl Refusal {

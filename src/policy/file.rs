@@ -275,6 +275,15 @@ fn environments(tables: Vec<EnvironmentTable>) -> Result<Vec<Environment>, Polic
             }
         }
         numbers.extend(environment.numbers.iter().map(|route| route.number.clone()));
+        if let Some(old) = &environment.renamed_from
+            && (*old == environment.name || all.iter().any(|other| other.renamed_from.as_ref() == Some(old)))
+        {
+            return Err(PolicyError::new(format!(
+                "`renamed_from = \"{old}\"` of environment `{}` cannot be: one environment carries on the history of \
+                 another one that is not named any more",
+                environment.name
+            )));
+        }
         all.push(environment);
     }
     match all.iter().filter(|environment| environment.published).count() {
@@ -313,7 +322,7 @@ fn environment(table: EnvironmentTable) -> Result<Environment, PolicyError> {
         from: table.from.as_deref().map(environment_name).transpose()?,
         published: table.published,
         confirm: table.confirm,
-        gates: Gates { merged: table.gates.merged, soak },
+        gates: Gates { merged: table.gates.merged, soak, closed: None },
         freeze: table.freeze.into_iter().map(|entry| entry.parse(&name)).collect::<Result<_, _>>()?,
         pins: pins.collect::<Result<_, PolicyError>>()?,
         numbers: table.numbers.into_iter().map(|entry| entry.parse(&name)).collect::<Result<_, _>>()?,
@@ -376,7 +385,7 @@ mod tests {
         .unwrap();
         assert_eq!(policy.publish_on, PublishOn::Merge);
         let live = &policy.environments[1];
-        assert_eq!(live.gates, Gates { merged: true, soak: Some(jiff::SignedDuration::from_mins(30)) });
+        assert_eq!(live.gates, Gates { merged: true, soak: Some(jiff::SignedDuration::from_mins(30)), closed: None });
         assert_eq!(live.pins.values().next().unwrap().get(), 7);
         assert_eq!(live.numbers[0].number, "+442071234567");
         assert_eq!(policy.agents.values().next().unwrap().path, "bots/billing");

@@ -47,6 +47,8 @@ pub struct Gates {
     pub merged: bool,
     /// How long it must have been in the environment before.
     pub soak: Option<jiff::SignedDuration>,
+    /// Nothing enters at all, and why: the only policies that there ever were cannot be read.
+    pub closed: Option<String>,
 }
 
 /// One environment.
@@ -74,6 +76,32 @@ pub struct Environment {
     pub renamed_from: Option<EnvironmentName>,
 }
 
+impl Environment {
+    /// The freezes that hold at `now`, taken together.
+    pub fn frozen(&self, now: jiff::Timestamp) -> Option<Frozen> {
+        let first = self.freeze.iter().find(|freeze| freeze.active(now))?;
+        let a_year_ahead = now + jiff::SignedDuration::from_hours(24 * 366);
+        let mut until = first.ends(now);
+        // Where one freeze ends another may hold.
+        while let Some(end) = until.filter(|end| *end < a_year_ahead) {
+            match self.freeze.iter().find(|freeze| freeze.active(end)) {
+                Some(next) => until = next.ends(end),
+                None => return Some(Frozen { until, reason: first.reason.clone() }),
+            }
+        }
+        Some(Frozen { until: None, reason: first.reason.clone() })
+    }
+}
+
+/// That nothing may enter an environment now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frozen {
+    /// When it ends; nothing if that is not within a year.
+    pub until: Option<jiff::Timestamp>,
+    /// What the policy says about it.
+    pub reason: Option<String>,
+}
+
 /// The whole policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -98,6 +126,16 @@ impl Policy {
     /// Parses the text of a `pointsman.toml`.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         file::parse(text)
+    }
+
+    /// The environments that hold without a file, into which nothing enters: what the only files that there ever were
+    /// ask for is not known, so it cannot be met.
+    pub fn closed(reason: &str) -> Self {
+        let mut policy = Policy::default();
+        for environment in &mut policy.environments {
+            environment.gates.closed = Some(reason.to_owned());
+        }
+        policy
     }
 
     /// The environment `name`.

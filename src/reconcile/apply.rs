@@ -5,11 +5,11 @@
 use std::collections::BTreeMap;
 
 use super::observe::View;
-use super::{Context, Key, Outcome, rebuild};
-use crate::domain::ledger::{AcceptedHead, KeyRecord, to_document};
-use crate::domain::record::{Move, Record};
-use crate::domain::{DeploymentId, EnvironmentName, ObjectId};
-use crate::plan::{Answer, EnvironmentCommit, Plan, Step};
+use super::{Context, Key, Made, Outcome, Remember, rebuild};
+use crate::domain::ledger::{AcceptedHead, KeyRecord, PublishAnswer, to_document};
+use crate::domain::record::{Action, Move, Record};
+use crate::domain::{DeploymentId, Digest, EnvironmentName, ObjectId};
+use crate::plan::{EnvironmentCommit, Plan, Step};
 use crate::store::{
     Change, EntryMode, LedgerEdit, RefPlace, Repository, Result, TreeEdits, crash_point, hold_path, root_commit,
 };
@@ -29,30 +29,32 @@ pub fn apply(
     context: &Context<'_>,
     view: &View<'_>,
     plan: Plan,
-    key: Option<(&Key, serde_json::Value)>,
+    key: Option<(&Key, &Remember<'_>)>,
 ) -> Result<Outcome> {
     let repository = context.repository;
     let mut applying = Applying {
         context,
         view,
+        plan: &plan,
         repository,
         edit: LedgerEdit::default(),
         changes: Vec::new(),
         growing: BTreeMap::new(),
-        deployment: None,
+        made: None,
         ledger_tip: None,
         kept: Vec::new(),
+        follow: view.unfollowed.clone(),
     };
-    let asked = matches!(plan.answer, Some(Answer::Moved { .. }));
     for step in &plan.steps {
-        applying.step(step, asked)?;
+        applying.step(step)?;
     }
-    if let Some((key, answer)) = key {
-        let record = KeyRecord { request: key.request, time: context.now, answer };
-        applying.edit.key(repository, &key.name, &record);
+    if let (Some((key, remember)), Some(answer)) = (key, &plan.answer) {
+        // The commit is staged by now, so the answer kept in the deciding ledger commit can name it.
+        let answer = remember(answer, applying.made.as_ref());
+        applying.remember(&key.name, KeyRecord { request: key.request, time: context.now, answer })?;
     }
     let heads = applying.finish()?;
-    let Applying { deployment, kept, ledger_tip, .. } = applying;
+    let Applying { made, kept, ledger_tip, .. } = applying;
     // Refs that only repeat what is decided decide nothing by being late.
     if let Err(error) = view.world.follow(repository, view.accepted_tags()) {
         tracing::warn!(%error, "refs of this clone will follow later");
@@ -61,7 +63,7 @@ pub fn apply(
         plan,
         heads,
         ledger_tip,
-        deployment,
+        made,
         kept,
         ledger: view.ledger_trouble(),
         policy_note: view.policy_note.clone(),
@@ -72,27 +74,36 @@ pub fn apply(
 struct Applying<'a, 'r> {
     context: &'a Context<'r>,
     view: &'a View<'r>,
+    plan: &'a Plan,
     repository: &'r Repository,
     edit: LedgerEdit,
     changes: Vec<Change>,
     growing: BTreeMap<EnvironmentName, Growing>,
-    deployment: Option<DeploymentId>,
     ledger_tip: Option<ObjectId>,
+    made: Option<Made>,
     kept: Vec<(crate::domain::VersionTag, String)>,
+    /// Tags that this clone makes of its own once the remote has them for sure.
+    follow: Vec<(crate::domain::VersionTag, ObjectId)>,
 }
 
 impl Applying<'_, '_> {
-    fn step(&mut self, step: &Step, asked: bool) -> Result<()> {
+    fn remember(&mut self, name: &Digest, record: KeyRecord) -> Result<()> {
+        self.edit.key(&self.view.ledger, name, &record, self.context.now)
+    }
+
+    fn step(&mut self, step: &Step) -> Result<()> {
         match step {
             Step::CreateTag { tag, object } => {
                 self.changes.push(Change { place: RefPlace::Tag(tag.clone()), expected: None, new: *object });
             }
             Step::Accept { tag, accepted } => {
                 self.edit.accept(tag, accepted.entry, accepted.record.commit);
+                self.follow.push((tag.clone(), accepted.record.tag));
                 if let Some((name, request)) = accepted.key {
                     // Any controller finishes the answer of a publish from the tag alone.
-                    let answer = serde_json::to_value(&accepted.record).expect("a version record is plain JSON");
-                    self.edit.key(self.repository, &name, &KeyRecord { request, time: accepted.record.time, answer });
+                    let answer = PublishAnswer { version: tag.number, created: true, deployed: self.plan.deploys(tag) };
+                    let answer = serde_json::to_value(answer).expect("an answer is plain JSON");
+                    self.remember(&name, KeyRecord { request, time: accepted.record.time, answer })?;
                 }
             }
             Step::Reject { tag, rejection } => self.edit.reject(self.repository, tag, rejection),
@@ -114,7 +125,7 @@ impl Applying<'_, '_> {
             Step::Follow { environment } => {
                 self.grow(environment)?;
             }
-            Step::Commit(commit) => self.commit(commit, asked)?,
+            Step::Commit(commit) => self.commit(commit)?,
         }
         Ok(())
     }
@@ -152,17 +163,17 @@ impl Applying<'_, '_> {
         Ok(self.growing.get_mut(name).expect("just inserted"))
     }
 
-    fn commit(&mut self, planned: &EnvironmentCommit, asked: bool) -> Result<()> {
+    fn commit(&mut self, planned: &EnvironmentCommit) -> Result<()> {
         let Applying { repository, context, .. } = *self;
         let deployment = DeploymentId::new(context.now);
         let mut edits = TreeEdits::default();
         for made in &planned.moves {
             let path = format!("agents/{}", made.agent);
-            match (made.entry, made.to) {
-                (Some(entry), Some(_)) => edits.put(&path, EntryMode::Tree, entry),
-                // A hold on what is not served moves nothing.
-                _ if made.from.is_none() && made.to.is_none() && !planned.holds.is_empty() => {}
-                _ => edits.remove(&path),
+            match made.entry {
+                // A hold is about an agent and moves nothing, whatever is served.
+                _ if matches!(planned.action, Action::Hold | Action::ReleaseHold) => {}
+                Some(entry) => edits.put(&path, EntryMode::Tree, entry),
+                None => edits.remove(&path),
             }
         }
         for (agent, hold) in &planned.holds {
@@ -206,8 +217,8 @@ impl Applying<'_, '_> {
         if let Some(beside) = planned.beside {
             self.edit.keep(beside);
         }
-        if asked && planned.actor.is_some() && planned.beside.is_none() {
-            self.deployment = Some(deployment);
+        if planned.asked {
+            self.made = Some(Made { deployment, commit: head });
         }
         Ok(())
     }
@@ -243,6 +254,8 @@ impl Applying<'_, '_> {
         }
         if self.changes.is_empty() {
             repository.drop_staged();
+            self.view.world.follow(repository)?;
+            self.view.world.follow_tags(repository, &self.follow)?;
             return Ok(heads);
         }
         self.view.world.check_moves(repository, &self.changes)?;
@@ -250,6 +263,7 @@ impl Applying<'_, '_> {
         repository.sync_foreign_objects()?;
         crash_point("objects written");
         self.view.world.commit(repository, &self.changes)?;
+        self.view.world.follow_tags(repository, &self.follow)?;
         Ok(heads)
     }
 }

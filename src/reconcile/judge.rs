@@ -13,6 +13,7 @@ use crate::policy::Policy;
 use crate::store::{Error, NewEntry, Repository, Result, TagObject};
 
 /// A judgement, or the reason why the tag is none of ours.
+#[expect(clippy::large_enum_variant, reason = "one at a time, and nearly always the large one")]
 pub enum Judged {
     /// It is judged.
     Verdict(Verdict),
@@ -97,7 +98,7 @@ pub fn judge(
     let record = record(tag, &read, &located.folder, &located.kind.to_string(), frozen.digest());
     let entry =
         repository.stage_entry(&NewEntry { record: &record, content, config: frozen.bytes(), tag: &read.raw })?;
-    Ok(Judged::Verdict(Verdict::Accept(Accepted { entry, record, key: key(&read.message) })))
+    Ok(Judged::Verdict(Verdict::Accept(Box::new(Accepted { entry, record, key: key(&read.message) }))))
 }
 
 fn quoted(findings: &[Finding]) -> String {

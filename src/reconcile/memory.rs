@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::compile::COMPILER;
-use crate::domain::{Digest, ObjectId};
+use crate::domain::{AgentId, Digest, ObjectId};
 use crate::plan::Wait;
 use crate::store::Repository;
 
@@ -29,6 +29,8 @@ pub struct Memory {
     pub(super) tags: BTreeMap<ObjectId, (ObjectId, ObjectId)>,
     /// Tags that are none of ours, by name and object.
     pub(super) not_ours: BTreeMap<(String, ObjectId), String>,
+    /// Agents that cannot be published as this commit of the default branch has them, with the reason.
+    pub(super) unpublishable: BTreeMap<(ObjectId, AgentId), String>,
     known: usize,
 }
 

@@ -12,8 +12,8 @@ mod pass;
 mod proof;
 mod rebuild;
 
-use crate::domain::{Digest, Identity, ObjectId, VersionTag};
-use crate::plan::{Plan, Request};
+use crate::domain::{DeploymentId, Digest, Identity, ObjectId, VersionTag};
+use crate::plan::{Answer, Plan, Request};
 use crate::store::{Repository, Scope};
 
 pub use crate::store::crash_point;
@@ -86,6 +86,18 @@ pub struct Key {
     pub request: Digest,
 }
 
+/// The commit that a request came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Its deployment.
+    pub deployment: DeploymentId,
+    /// The commit on the environment branch.
+    pub commit: ObjectId,
+}
+
+/// Turns what a request came to into what its idempotency key remembers.
+pub type Remember<'f> = dyn Fn(&Answer, Option<&Made>) -> serde_json::Value + 'f;
+
 /// What a pass did.
 #[derive(Debug)]
 pub struct Outcome {
@@ -95,8 +107,8 @@ pub struct Outcome {
     pub heads: Vec<(crate::domain::EnvironmentName, ObjectId)>,
     /// The ledger's newest commit afterwards; nothing where nothing was looked at.
     pub ledger_tip: Option<ObjectId>,
-    /// The deployment of the request, if it moved something.
-    pub deployment: Option<crate::domain::DeploymentId>,
+    /// What the request made, if it moved something.
+    pub made: Option<Made>,
     /// Foreign objects that were found in place of accepted tags, and the refs that keep them.
     pub kept: Vec<(VersionTag, String)>,
     /// What was done about a ledger branch that was not where it should be.

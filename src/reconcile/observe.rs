@@ -11,12 +11,12 @@ use crate::domain::version::FARTHEST_AHEAD;
 use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionNumber, VersionTag};
 use crate::plan::{
     AstrayTag, Candidate, EnvironmentTip, KnownVersion, Observed, ObservedAgent, ObservedEnvironment, Proposal,
-    ProposedChange, Served, Verdict,
+    ProposedChange, Served, Verdict, Wait,
 };
 use crate::policy::{Policy, PublishOn};
 use crate::store::{
-    AgentFolder, EntryMode, EnvironmentTree, Error, Ledger, RefPlace, Repository, Result, SEEN_LEDGER, Scope, Tip,
-    TreeChange, World, root_commit,
+    AgentContent, AgentFolder, EntryMode, EnvironmentTree, Error, Ledger, Located, RefPlace, Repository, Result,
+    SEEN_LEDGER, Scope, Tip, TreeChange, World, root_commit,
 };
 
 /// The most changes of one proposal that are judged; with more it is put back unread.
@@ -33,7 +33,7 @@ pub struct View<'r> {
     /// Entries and heads that were found again because the ledger is lost.
     pub rebuilt: Option<rebuild::Rebuilt>,
     /// The branches' tips.
-    pub tips: BTreeMap<EnvironmentName, Option<ObjectId>>,
+    pub tips: Tips,
     /// The default branch's tip.
     pub default_tip: Option<ObjectId>,
     /// What is wrong with the policy, if anything.
@@ -42,6 +42,8 @@ pub struct View<'r> {
     pub ignored: Vec<(String, String)>,
     /// Whether the remote has neither ledger nor environments, and is given those of this clone.
     pub unseeded: bool,
+    /// Accepted tags that the remote has and this clone lacks, because a process died or a git client fetched none.
+    pub unfollowed: Vec<(VersionTag, ObjectId)>,
     /// The planner's input.
     pub observed: Observed,
 }
@@ -150,7 +152,7 @@ pub fn look<'r>(
     let agents = looking.agents(&order.scope)?;
     let mut candidates = looking.candidates(&agents)?;
     if let Some(new) = &order.publish {
-        candidates.push(looking.new_version(new, &agents, &candidates, context)?);
+        candidates.push(looking.new_version(new, &agents, &candidates, &[], context)?);
     }
     let mut waits = Vec::new();
     if policy.publish_on == PublishOn::Merge
@@ -164,7 +166,13 @@ pub fn look<'r>(
     for candidate in &candidates {
         agents.entry(candidate.tag.agent.clone()).or_default();
     }
+    // A pin may name an agent that has no version yet, and then waits.
+    let pinned = policy.environments.iter().flat_map(|environment| environment.pins.keys());
+    for agent in pinned.filter(|agent| order.scope.covers(agent)) {
+        agents.entry(agent.clone()).or_default();
+    }
     let ignored = std::mem::take(&mut looking.ignored);
+    let unfollowed = std::mem::take(&mut looking.unfollowed);
     let mut observed = Observed { policy, environments: Vec::new(), agents, candidates, waits };
     let (seen, mut tips) = environments(repository, &world, &ledger, &observed)?;
     observed.environments = seen;
@@ -178,7 +186,19 @@ pub fn look<'r>(
         observed.agents.extend(more);
         (observed.environments, tips) = environments(repository, &world, &ledger, &observed)?;
     }
-    Ok(View { world, ledger, ledger_ref, rebuilt, tips, default_tip, policy_note, ignored, unseeded, observed })
+    Ok(View {
+        world,
+        ledger,
+        ledger_ref,
+        rebuilt,
+        tips,
+        default_tip,
+        policy_note,
+        ignored,
+        unseeded,
+        unfollowed,
+        observed,
+    })
 }
 
 fn proposed_agents(environment: &ObservedEnvironment) -> Vec<AgentId> {
@@ -197,6 +217,9 @@ struct Looking<'r, 'a> {
     /// Tags of the agents that are looked at, by name.
     tags: BTreeMap<String, ObjectId>,
     ignored: Vec<(String, String)>,
+    /// Names of the tags that this clone has itself, where a remote decides.
+    local_tags: Option<BTreeSet<String>>,
+    unfollowed: Vec<(VersionTag, ObjectId)>,
     /// Agents whose documents in the ledger cannot be read: nothing is decided about them.
     unreadable: BTreeSet<AgentId>,
 }
@@ -209,17 +232,18 @@ impl<'r, 'a> Looking<'r, 'a> {
         memory: &'a mut Memory,
         scope: &Scope,
     ) -> Result<Self> {
-        let tags = match scope {
-            Scope::All => world.all_tags(repository)?,
-            Scope::Agents(agents) => {
-                let mut tags = BTreeMap::new();
-                for agent in agents {
-                    tags.extend(world.tags_of(repository, agent)?);
-                }
-                tags
-            }
-        };
-        Ok(Looking { repository, ledger, memory, tags, ignored: Vec::new(), unreadable: BTreeSet::new() })
+        let tags = world.tags(repository, scope)?;
+        let local_tags = if world.is_remote() { Some(world.clone().local().tags(repository, scope)?) } else { None };
+        Ok(Looking {
+            repository,
+            ledger,
+            memory,
+            tags,
+            ignored: Vec::new(),
+            local_tags: local_tags.map(|tags| tags.into_keys().collect()),
+            unfollowed: Vec::new(),
+            unreadable: BTreeSet::new(),
+        })
     }
 
     fn agents(&mut self, scope: &Scope) -> Result<BTreeMap<AgentId, ObservedAgent>> {
@@ -261,8 +285,12 @@ impl<'r, 'a> Looking<'r, 'a> {
             let revoked = mark.is_some_and(|mark| mark.revoked.is_some());
             versions.insert(number, KnownVersion { entry, revoked });
             let (right, _) = self.right_tag(entry)?;
-            let found = self.tags.get(&format!("{agent}/{number}")).copied();
+            let name = format!("{agent}/{number}");
+            let found = self.tags.get(&name).copied();
             if found == Some(right) {
+                if self.local_tags.as_ref().is_some_and(|local| !local.contains(&name)) {
+                    self.unfollowed.push((VersionTag { agent: agent.clone(), number }, right));
+                }
                 continue;
             }
             // What is remembered must not lead to a step: it is read again.
@@ -402,12 +430,13 @@ impl<'r, 'a> Looking<'r, 'a> {
         new: &NewVersion,
         agents: &BTreeMap<AgentId, ObservedAgent>,
         candidates: &[Candidate],
+        taken: &[AgentId],
         context: &Context<'_>,
     ) -> Result<Candidate> {
         let number = self.next_number(&new.agent, agents, candidates);
         let tag = VersionTag { agent: new.agent.clone(), number };
         let object = self.repository.stage_tag(&tag.to_string(), new.commit, &new.tagger, context.now, &new.message);
-        let collision = self.collision(&new.agent, &[])?;
+        let collision = self.collision(&new.agent, taken)?;
         let highest = agents.get(&new.agent).and_then(|state| state.versions.keys().next_back().copied());
         let verdict = match judge(self.repository, &tag, object, highest, collision.as_ref())? {
             Judged::Verdict(verdict) => verdict,
@@ -429,15 +458,18 @@ impl<'r, 'a> Looking<'r, 'a> {
         agents: &BTreeMap<AgentId, ObservedAgent>,
         candidates: &[Candidate],
         context: &Context<'_>,
-        waits: &mut Vec<crate::plan::Wait>,
+        waits: &mut Vec<Wait>,
     ) -> Result<Vec<Candidate>> {
         let commit = self.repository.commit(tip)?;
+        // Where agents are is read from the very commit that is tagged, as the judge will do.
         let policy = match self.repository.policy_text(tip)?.map(|text| Policy::parse(&text)) {
+            None => Policy::default(),
             Some(Ok(policy)) => policy,
-            _ => return Ok(Vec::new()),
+            Some(Err(_)) => return Ok(Vec::new()),
         };
         let (located, _) = self.repository.discover(commit.tree, &policy)?;
-        let mut made = Vec::new();
+        self.memory.unpublishable.retain(|(commit, _), _| *commit == tip);
+        let mut made: Vec<Candidate> = Vec::new();
         for located in located.values().filter(|located| scope.covers(&located.agent)) {
             let agent = &located.agent;
             if self.unreadable.contains(agent) {
@@ -448,47 +480,74 @@ impl<'r, 'a> Looking<'r, 'a> {
                 continue;
             }
             let Some(content) = self.repository.content(commit.tree, located)? else { continue };
-            let newest = agents.get(agent).and_then(|state| state.versions.values().next_back());
-            if let Some(newest) = newest
-                && self.repository.read_entry(newest.entry)?.content == content
+            if let Some(state) = agents.get(agent)
+                && self.is_published(tip, located, content, state)?
             {
+                continue;
+            }
+            if let Some(reason) = self.memory.unpublishable.get(&(tip, agent.clone())) {
+                waits.extend(merge_refused(&policy, agent, reason));
                 continue;
             }
             let subject = commit.message.lines().next().unwrap_or_default();
             let mut message = crate::domain::record::one_line(subject);
             message.push('\n');
-            let new = NewVersion {
-                agent: agent.clone(),
-                commit: tip,
-                tagger: context.committer.clone(),
-                message,
-                after: None,
-            };
-            let candidate = self.new_version(&new, agents, candidates, context)?;
-            if let Verdict::Refuse(rejection) = &candidate.verdict
-                && let Some(first) = policy.environments.first()
-            {
-                waits.push(crate::plan::Wait {
-                    environment: first.name.clone(),
-                    agent: Some(agent.clone()),
-                    version: None,
-                    code: "merge_refused".into(),
-                    reason: format!("{agent} on the default branch cannot be published: {}", rejection.reason),
-                    until: None,
-                });
+            let tagger = context.committer.clone();
+            let new = NewVersion { agent: agent.clone(), commit: tip, tagger, message, after: None };
+            let taken: Vec<_> = made.iter().map(|candidate| candidate.tag.agent.clone()).collect();
+            let candidate = self.new_version(&new, agents, candidates, &taken, context)?;
+            if let Verdict::Refuse(rejection) = &candidate.verdict {
+                waits.extend(merge_refused(&policy, agent, &rejection.reason));
+                self.memory.unpublishable.insert((tip, agent.clone()), rejection.reason.clone());
+                continue;
             }
             made.push(candidate);
         }
         Ok(made)
     }
+
+    /// Whether the default branch's `content` needs no version: it is the newest one's; or it is an older one's, and
+    /// the newest was published from elsewhere and is not merged yet, so that there is nothing new on the branch.
+    fn is_published(
+        &self,
+        tip: ObjectId,
+        located: &Located,
+        content: AgentContent,
+        state: &ObservedAgent,
+    ) -> Result<bool> {
+        let mut newest = None;
+        for known in state.versions.values().rev() {
+            let published = self.repository.read_entry(known.entry)?.content;
+            let newest = *newest.get_or_insert(published);
+            if published == content {
+                return Ok(newest == content || !self.repository.was_merged(tip, located, newest)?);
+            }
+        }
+        Ok(false)
+    }
 }
+
+/// What waits because an agent of the default branch cannot be published.
+fn merge_refused(policy: &Policy, agent: &AgentId, reason: &str) -> Option<Wait> {
+    Some(Wait {
+        environment: policy.environments.first()?.name.clone(),
+        agent: Some(agent.clone()),
+        version: None,
+        code: "merge_refused".into(),
+        reason: format!("{agent} on the default branch cannot be published: {reason}"),
+        until: None,
+    })
+}
+
+/// Where each environment's branch points.
+type Tips = BTreeMap<EnvironmentName, Option<ObjectId>>;
 
 fn environments(
     repository: &Repository,
     world: &World,
     ledger: &Ledger<'_>,
     observed: &Observed,
-) -> Result<(Vec<ObservedEnvironment>, BTreeMap<EnvironmentName, Option<ObjectId>>)> {
+) -> Result<(Vec<ObservedEnvironment>, Tips)> {
     let mut heads = ledger.heads()?;
     let mut all = Vec::new();
     let mut tips = BTreeMap::new();

@@ -41,7 +41,7 @@ impl Part {
         match plan.answer.as_ref()? {
             Answer::Published(_) | Answer::Revoked { .. } => Some(Part::Versions),
             Answer::Moved { environment, .. } => Some(Part::Environment(environment.clone())),
-            Answer::Already { .. } | Answer::Refused(_) => None,
+            Answer::Already { .. } | Answer::Unchanged(_) | Answer::Refused(_) => None,
         }
     }
 
@@ -76,7 +76,7 @@ impl Outcome {
         self.heads.extend(later.heads);
         self.ledger_tip = later.ledger_tip;
         self.ledger = self.ledger.take().or(later.ledger);
-        self.deployment = self.deployment.or(later.deployment);
+        self.made = self.made.take().or(later.made);
         self.kept.extend(later.kept);
     }
 }

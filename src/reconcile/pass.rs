@@ -7,9 +7,9 @@ use super::history::GitHistory;
 use super::memory::{Memory, Settled, fingerprint};
 use super::observe::{View, look, open};
 use super::parts::Part;
-use super::{Context, Key, Order, Outcome};
+use super::{Context, Key, Order, Outcome, Remember};
 use crate::domain::{Digest, ObjectId};
-use crate::plan::{Answer, Observed, Plan, plan};
+use crate::plan::{Answer, Observed, Plan, Step, plan};
 use crate::store::{Error, Result};
 
 /// How long a pass goes on losing races before it gives up.
@@ -33,11 +33,8 @@ pub enum Decided {
     },
 }
 
-/// Turns what a request came to into what an idempotency key remembers.
-type Remember<'f> = &'f dyn Fn(&Answer, &Observed) -> serde_json::Value;
-
 /// Runs one pass. `answer` turns what the request came to into what an idempotency key remembers.
-pub fn run(context: &Context<'_>, order: &Order, memory: &mut Memory, answer: Remember<'_>) -> Result<Decided> {
+pub fn run(context: &Context<'_>, order: &Order, memory: &mut Memory, answer: &Remember<'_>) -> Result<Decided> {
     match attempt(context, order, memory, answer, None) {
         // What the remote said no to may have been decided on a state that has passed: read and decide once more.
         Err(failure) if matches!(failure.0, Error::PushRefused { .. }) => {}
@@ -59,7 +56,7 @@ fn one_by_one(
     context: &Context<'_>,
     order: &Order,
     memory: &mut Memory,
-    answer: Remember<'_>,
+    answer: &Remember<'_>,
     plan: &Plan,
 ) -> Result<Decided> {
     let own = Part::answered(plan);
@@ -97,7 +94,7 @@ fn attempt(
     context: &Context<'_>,
     order: &Order,
     memory: &mut Memory,
-    answer: Remember<'_>,
+    answer: &Remember<'_>,
     part: Option<&Part>,
 ) -> std::result::Result<Decided, Box<(Error, Plan)>> {
     let unplanned = |error| Box::new((error, Plan::default()));
@@ -122,12 +119,14 @@ fn attempt(
         let key = match (&order.key, &plan.answer) {
             // A refusal is not remembered: what was missing may be there the next time.
             (Some(_), Some(Answer::Refused(_) | Answer::Published(_)) | None) | (None, _) => None,
-            (Some(key), Some(given)) => Some((key, answer(given, &view.observed))),
+            (Some(key), Some(_)) => Some((key, answer)),
         };
         if let Some(part) = part {
             part.only(&mut plan);
         }
         match apply(context, &view, plan.clone(), key) {
+            // The tag of an interrupted publish carried this very key: its answer is in the ledger now.
+            Ok(outcome) if order.request.is_none() && accepts_key(&outcome.plan, order.key.as_ref()) => {}
             Ok(outcome) => {
                 let idle = outcome.plan.steps.is_empty() && outcome.ledger.is_none();
                 if let (Some(fingerprint), true) = (mark, idle) {
@@ -149,13 +148,21 @@ fn attempt(
     }
 }
 
+fn accepts_key(plan: &Plan, key: Option<&Key>) -> bool {
+    let Some(key) = key else { return false };
+    plan.steps.iter().any(|step| match step {
+        Step::Accept { accepted, .. } => accepted.key.is_some_and(|(name, _)| name == key.name),
+        _ => false,
+    })
+}
+
 /// The outcome of a pass over everything, if nothing has changed since the last one and nothing is due.
 fn quiet(context: &Context<'_>, mark: Option<Digest>) -> Option<Box<Outcome>> {
     let settled = Settled::load(context.repository, mark, context.now)?;
     Some(Box::new(Outcome {
         plan: Plan { waits: settled.waits, ..Plan::default() },
         heads: Vec::new(),
-        deployment: None,
+        made: None,
         kept: Vec::new(),
         ledger_tip: None,
         ledger: None,
@@ -229,8 +236,7 @@ fn decide(context: &Context<'_>, view: &View<'_>, order: &Order) -> Result<Plan>
 fn remembered(view: &View<'_>, key: Option<&Key>, now: jiff::Timestamp) -> Result<Option<Decided>> {
     let Some(key) = key else { return Ok(None) };
     let Some(record) = view.ledger.key(&key.name)? else { return Ok(None) };
-    let age = now.duration_since(record.time);
-    if age > jiff::SignedDuration::from_hours(24 * crate::domain::ledger::KEY_DAYS) {
+    if record.is_expired(now) {
         return Ok(None);
     }
     Ok(Some(if record.request == key.request { Decided::Replayed(record.answer) } else { Decided::KeyReused }))

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::line::misfit;
 use super::proof::disproof;
-use crate::domain::ledger::{AcceptedHead, to_document};
-use crate::domain::record::{Action, Record};
+use crate::domain::ledger::{AcceptedHead, fold_rollbacks, to_document};
+use crate::domain::record::Record;
 use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionNumber, VersionTag};
 use crate::policy::Policy;
 use crate::store::{
@@ -50,12 +50,7 @@ pub fn is_ours(repository: &Repository, tip: ObjectId) -> Result<bool> {
 /// Takes one more record into the fold of rolled-back versions.
 pub fn fold(rolled_back: &mut BTreeMap<AgentId, Vec<VersionNumber>>, record: &Record) {
     for made in &record.moves {
-        if record.is_explicit_promotion() {
-            rolled_back.remove(&made.agent);
-        } else if record.action == Action::Rollback && made.from != made.to {
-            let versions = rolled_back.entry(made.agent.clone()).or_default();
-            versions.extend(made.from.filter(|from| !versions.contains(from)));
-        }
+        fold_rollbacks(rolled_back, record.action, &made.agent, made.from, made.to);
     }
 }
 

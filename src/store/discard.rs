@@ -20,7 +20,7 @@ impl Repository {
         who: &Identity,
         now: jiff::Timestamp,
     ) -> Result<String> {
-        self.stage_from_draft(draft, draft.root)?;
+        self.stage_from_draft(draft)?;
         let parents: Vec<ObjectId> = self.read_ref("HEAD")?.into_iter().collect();
         let message = format!("Discarded draft of {}\n", located.agent);
         let commit = self.stage_commit(draft.root, &parents, who, now, &message);

@@ -8,8 +8,6 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use git2::ObjectType;
-
 use super::error::Doing as _;
 use super::objects::oid;
 use super::{Error, Git, Located, Repository, Result, crash_point};
@@ -181,29 +179,13 @@ impl Repository {
         }
     }
 
-    /// Takes everything below tree `id` that only the draft's quarantine holds into the staged objects.
-    pub fn stage_from_draft(&self, draft: &Draft, id: ObjectId) -> Result<()> {
+    /// Takes what the draft's quarantine holds into the staged objects: all of it, whatever trees name it. A tree that
+    /// is in the repository already may lack what lies below it, after a full disk or a crash.
+    pub fn stage_from_draft(&self, draft: &Draft) -> Result<()> {
         let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
-        let new = draft.new_objects();
-        let mut trees = vec![id];
-        while let Some(tree) = trees.pop() {
-            // A tree that the repository has already has everything below it there too.
-            if !new.contains(&tree) {
-                continue;
-            }
-            let object = odb.read(oid(tree)).doing(|| format!("read object {tree}"))?;
-            self.stage_foreign(ObjectType::Tree, object.data());
-            for entry in self.tree(tree)?.entries() {
-                match entry.mode {
-                    super::EntryMode::Tree => trees.push(entry.id),
-                    super::EntryMode::Commit => {}
-                    _ if new.contains(&entry.id) => {
-                        let object = odb.read(oid(entry.id)).doing(|| format!("read object {}", entry.id))?;
-                        self.stage_foreign(ObjectType::Blob, object.data());
-                    }
-                    _ => {}
-                }
-            }
+        for id in draft.new_objects() {
+            let object = odb.read(oid(id)).doing(|| format!("read object {id}"))?;
+            self.stage_foreign(object.kind(), object.data());
         }
         Ok(())
     }

@@ -219,6 +219,7 @@ impl Repository {
 
     fn find_policy(&self, tip: ObjectId) -> Result<(Policy, Option<String>)> {
         let mut trouble: Option<String> = None;
+        let mut broken_now: Option<String> = None;
         let mut last_blob = None;
         for commit in self.first_parents(tip) {
             // Whether there was an older policy decides what holds now: a history that is cut off is not "none".
@@ -245,11 +246,23 @@ impl Repository {
                 }
                 Err(error) => {
                     let line = error.place.as_ref().map(|place| format!(" (line {})", place.line)).unwrap_or_default();
-                    trouble.get_or_insert(format!("pointsman.toml on the default branch is broken: {error}{line}"));
+                    let hint = error.hint.as_ref().map(|hint| format!(", {hint}")).unwrap_or_default();
+                    if trouble.is_none() {
+                        broken_now = Some(format!("{error}{line}{hint}"));
+                    }
+                    trouble
+                        .get_or_insert(format!("pointsman.toml on the default branch is broken: {error}{line}{hint}"));
                 }
             }
         }
-        // A repository that never had the file has no trouble; one that only ever had broken ones does.
+        // A repository that never had the file has no trouble; one that only ever had broken ones does. While one is
+        // there nothing enters: the defaults would ignore gates that its author asked for.
+        if let (Some(reason), Some(trouble)) = (broken_now, &trouble) {
+            return Ok((
+                Policy::closed(&reason),
+                Some(format!("{trouble}; nothing enters an environment until it is mended")),
+            ));
+        }
         let broken = last_blob.is_some();
         Ok((
             Policy::default(),

@@ -171,6 +171,23 @@ impl<'r> Ledger<'r> {
     pub fn key(&self, name: &Digest) -> Result<Option<KeyRecord>> {
         self.read(&key_path(name))
     }
+
+    /// Keys that are forgotten at `now`, of those that stand in one folder with `name`. Keys are spread evenly, so
+    /// looking there whenever one is written keeps all folders small.
+    fn expired_keys(&self, name: &Digest, now: jiff::Timestamp) -> Result<Vec<String>> {
+        let folder = key_folder(name);
+        let Some(tree) = self.tree_at(&folder)? else { return Ok(Vec::new()) };
+        let mut expired = Vec::new();
+        for entry in self.repository.tree(tree)?.entries() {
+            let path = format!("{folder}/{}", String::from_utf8_lossy(&entry.name));
+            // What does not parse answers nobody; it is left for `verify` to tell.
+            let record = serde_json::from_slice::<KeyRecord>(&self.repository.blob(entry.id)?);
+            if record.is_ok_and(|record| record.is_expired(now)) {
+                expired.push(path);
+            }
+        }
+        Ok(expired)
+    }
 }
 
 fn missing(entry: ObjectId, name: &str) -> Error {
@@ -259,9 +276,12 @@ fn read_entry(repository: &Repository, id: ObjectId) -> Result<Entry> {
     })
 }
 
+fn key_folder(name: &Digest) -> String {
+    format!("keys/{}", &name.hex()[..2])
+}
+
 fn key_path(name: &Digest) -> String {
-    let hex = name.hex();
-    format!("keys/{}/{}.json", &hex[..2], &hex[2..])
+    format!("{}/{}.json", key_folder(name), &name.hex()[2..])
 }
 
 /// The parts of a version's entry.
@@ -357,10 +377,19 @@ impl LedgerEdit {
         self.lines.push(line);
     }
 
-    /// Remembers the answer to an idempotency key.
-    pub fn key(&mut self, repository: &Repository, name: &Digest, record: &KeyRecord) {
-        let blob = repository.stage_blob(&to_document(record));
-        self.edits.put(&key_path(name), EntryMode::Blob, blob);
+    /// Remembers the answer to an idempotency key, unless `ledger` remembers another one for it. Forgets keys of the
+    /// same folder whose time is over at `now`.
+    pub fn key(&mut self, ledger: &Ledger<'_>, name: &Digest, record: &KeyRecord, now: jiff::Timestamp) -> Result<()> {
+        for path in ledger.expired_keys(name, now)? {
+            self.edits.remove(&path);
+        }
+        let remembered = ledger.key(name)?.is_some_and(|before| !before.is_expired(now));
+        if !remembered && !record.is_expired(now) {
+            let blob = ledger.repository.stage_blob(&to_document(record));
+            self.edits.put(&key_path(name), EntryMode::Blob, blob);
+            self.lines.push("Remember an answer".to_owned());
+        }
+        Ok(())
     }
 
     /// Stages the commit on top of `ledger`. Its time is never before its parent's.

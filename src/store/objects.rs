@@ -1,7 +1,7 @@
 //! Git objects: reading them, and staging new ones in memory until everything is decided.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use git2::ObjectType;
@@ -178,6 +178,42 @@ pub(super) struct Staged {
     order: Vec<ObjectId>,
     /// Whether some come from a quarantine: then the handle that sees it cannot tell what is already written.
     quarantined: bool,
+}
+
+impl Staged {
+    /// The objects `new` in groups, each of which names objects of earlier groups only.
+    fn levels(&self, new: Vec<&ObjectId>) -> Vec<Vec<ObjectId>> {
+        let mut waiting: HashSet<ObjectId> = new.iter().map(|&&id| id).collect();
+        let mut rest: Vec<(ObjectId, Vec<ObjectId>)> = new.into_iter().map(|&id| (id, self.named_by(id))).collect();
+        let mut levels = Vec::new();
+        while !rest.is_empty() {
+            let (level, later): (Vec<_>, Vec<_>) =
+                rest.into_iter().partition(|(_, names)| names.iter().all(|name| !waiting.contains(name)));
+            let level: Vec<_> = level.into_iter().map(|(id, _)| id).collect();
+            waiting.retain(|id| !level.contains(id));
+            assert!(!level.is_empty(), "no object can name itself, not even through others");
+            levels.push(level);
+            rest = later;
+        }
+        levels
+    }
+
+    /// What the staged object `id` names.
+    fn named_by(&self, id: ObjectId) -> Vec<ObjectId> {
+        let (kind, bytes) = &self.objects[&id];
+        match kind {
+            ObjectType::Tree => Tree::parse(bytes).unwrap_or_default().entries().iter().map(|entry| entry.id).collect(),
+            ObjectType::Commit | ObjectType::Tag => {
+                let header = bytes.split(|&c| c == b'\n').take_while(|line| !line.is_empty());
+                let names = header.filter_map(|line| {
+                    let (key, value) = std::str::from_utf8(line).ok()?.split_once(' ')?;
+                    matches!(key, "tree" | "parent" | "object").then(|| value.parse().ok())?
+                });
+                names.collect()
+            }
+            _ => Vec::new(),
+        }
+    }
 }
 
 pub(super) fn oid(id: ObjectId) -> git2::Oid {
@@ -413,15 +449,18 @@ impl Repository {
         let objects = self.common_dir().join("objects");
         let fan_out = new.iter().map(|id| objects.join(&id.to_string()[..2]).join("_"));
         let growing: BTreeSet<_> = fan_out.flat_map(|file| durable::folders_to_grow(&file)).collect();
-        self.write_loose(&staged, &new)?;
+        // What an object names is there before it: a full disk or a crash leaves nothing that git would call broken.
+        for level in staged.levels(new) {
+            self.write_loose(&staged, &level)?;
+        }
         durable::sync_folders(&growing.into_iter().collect::<Vec<_>>())
     }
 
     /// Loose objects, several at once: each waits for the disk twice, and the file system answers those who wait
     /// together together.
-    fn write_loose(&self, staged: &Staged, new: &[&ObjectId]) -> Result<()> {
+    fn write_loose(&self, staged: &Staged, new: &[ObjectId]) -> Result<()> {
         let (dir, objects) = (self.git.path(), &staged.objects);
-        let write = |ids: &[&ObjectId]| {
+        let write = |ids: &[ObjectId]| {
             // A repository handle belongs to one thread.
             let scratch = git2::Repository::open(dir).doing(|| "open the object database".to_owned())?;
             let odb = scratch.odb().doing(|| "open the object database".to_owned())?;
@@ -431,6 +470,9 @@ impl Repository {
             }
             Ok(())
         };
+        if let [_] = new {
+            return write(new);
+        }
         std::thread::scope(|scope| {
             let share = new.len().div_ceil(WRITERS).max(1);
             let writers: Vec<_> = new.chunks(share).map(|ids| scope.spawn(|| write(ids))).collect();

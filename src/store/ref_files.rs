@@ -86,7 +86,9 @@ fn loose(
 ) -> Result<()> {
     let entries = match std::fs::read_dir(common_dir.join(folder)) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            return Ok(());
+        }
         Err(error) => return Err(error).doing(|| format!("list `{folder}`")),
     };
     for entry in entries.flatten() {

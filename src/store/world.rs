@@ -193,6 +193,16 @@ impl World {
         Ok(names.filter(|(name, _)| name.rsplit_once('/').is_some_and(|(_, last)| last.starts_with('v'))).collect())
     }
 
+    /// The tags of `scope`.
+    pub fn tags(&self, repository: &Repository, scope: &Scope) -> Result<BTreeMap<String, ObjectId>> {
+        let Scope::Agents(agents) = scope else { return self.all_tags(repository) };
+        let mut tags = BTreeMap::new();
+        for agent in agents {
+            tags.extend(self.tags_of(repository, agent)?);
+        }
+        Ok(tags)
+    }
+
     fn tag_prefix(&self) -> &'static str {
         if self.remote { TRACKED_TAGS } else { "refs/tags/" }
     }

@@ -90,6 +90,8 @@ fn whole(repo: &Repo<'_>, acknowledged: &Acknowledged, persona: &str, at: &str) 
     let fsck = repo.git(&["fsck", "--strict", "--no-dangling"]);
     assert_eq!((fsck.code, fsck.stdout.as_str()), (0, ""), "{at}: {}", fsck.stderr);
     assert!(!fsck.stderr.contains("error"), "{at}: {}", fsck.stderr);
+    let verified = repo.pointsman(&["verify"]);
+    assert_eq!(verified.code, 0, "{at}: {}{}", verified.stdout, verified.stderr);
 
     // Branches stand at the accepted heads, and serve trees of the ledger.
     let ledger = repo.git_out(&["ls-tree", "-r", "-t", "pointsman/ledger"]);
@@ -117,7 +119,7 @@ fn whole(repo: &Repo<'_>, acknowledged: &Acknowledged, persona: &str, at: &str) 
         assert_eq!(serde_json::from_str::<serde_json::Value>(&record).unwrap()["tag"], object, "{at}");
         assert_eq!(
             repo.git_out(&["rev-parse", &format!("pointsman/ledger:agents/support/{number}/source")]),
-            repo.git_out(&["rev-parse", &format!("support/{number}:agents/support")]),
+            repo.git_out(&["rev-parse", &format!("{object}^{{commit}}:agents/support")]),
             "{at}"
         );
     }
@@ -356,7 +358,7 @@ fn soak(signal: &str, kills: u32, seed: u64) {
     // Moments are drawn from about as long as a command takes here and now, whatever else the machine does.
     let started = std::time::Instant::now();
     repo.pointsman(&["publish", "support"]).ok();
-    let mut longest = started.elapsed();
+    let mut longest = [started.elapsed(); 2];
     repo.pointsman(&["promote", "support", "--to", "pre-release"]).ok();
     let mut acknowledged = Acknowledged::default();
     let mut random = seed;
@@ -364,8 +366,10 @@ fn soak(signal: &str, kills: u32, seed: u64) {
     let mut persona = "zero".to_owned();
     while killed < kills {
         let at = format!("seed {seed}, round {round}");
-        let wait = longest.mul_f64(next(&mut random));
-        let shot = if round % 3 == 2 {
+        let promotes = round % 3 == 2;
+        let scale = &mut longest[usize::from(promotes)];
+        let wait = scale.mul_f64(next(&mut random));
+        let shot = if promotes {
             // There and back again, so that there is always something to move.
             let served = repo.git(&["rev-parse", "env/pre-release:agents/support"]).stdout;
             let first = repo.git(&["rev-parse", "pointsman/ledger:agents/support/v1"]).stdout;
@@ -381,11 +385,11 @@ fn soak(signal: &str, kills: u32, seed: u64) {
         match shot {
             Shot::Done(stdout) => {
                 acknowledged.note(&stdout);
-                longest = longest.mul_f64(0.9);
+                *scale = scale.mul_f64(0.9);
             }
             Shot::Stopped => {
                 killed += 1;
-                longest = longest.mul_f64(1.04);
+                *scale = scale.mul_f64(1.04);
             }
             Shot::Refused => {}
         }

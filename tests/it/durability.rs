@@ -17,8 +17,8 @@ fn may_trace() -> bool {
 
 /// What happened to files before the first write to standard output, in order.
 enum Event {
-    /// A file came to be under this name (made, linked or renamed).
-    Named(PathBuf),
+    /// A file came to be under the second name: linked or renamed from the first, or made under its own.
+    Named(PathBuf, PathBuf),
     /// A folder came to be.
     Folder(PathBuf),
     /// A file or folder was synced.
@@ -38,14 +38,23 @@ fn traced(repo: &Repo<'_>, args: &[&str]) -> Vec<Event> {
     let text = std::fs::read_to_string(&log).unwrap();
     let main = text.split_whitespace().next().unwrap();
     let mut events = Vec::new();
+    let mut begun: HashMap<&str, &str> = HashMap::new();
     for line in text.lines() {
-        // A process id, then the call; a call that another process cut in two counts where it ended.
-        let (process, call) = line.split_once(' ').unwrap();
+        // A thread's id, then the call; one that another thread cut in two counts where it ended.
+        let (thread, call) = line.split_once(' ').unwrap();
         let call = call.trim_start();
-        if process == main && call.starts_with("write(1<") {
+        if thread == main && call.starts_with("write(1<") {
             return events;
         }
-        events.extend(event(call));
+        if let Some(first) = call.strip_suffix(" <unfinished ...>") {
+            begun.insert(thread, first);
+            continue;
+        }
+        let rest = call.strip_prefix("<... ").and_then(|rest| Some(rest.split_once(" resumed>")?.1));
+        match (rest, begun.remove(thread)) {
+            (Some(rest), Some(first)) => events.extend(event(&format!("{first}{rest}"))),
+            _ => events.extend(event(call)),
+        }
     }
     panic!("nothing was said on standard output:\n{text}");
 }
@@ -58,13 +67,14 @@ fn event(call: &str) -> Option<Event> {
         return None;
     }
     let quoted: Vec<_> = call.split('"').skip(1).step_by(2).map(PathBuf::from).collect();
-    let handle = || Some(PathBuf::from(call.split_once('<')?.1.split_once(">)")?.0));
+    let handle = || Some(PathBuf::from(call.split_once('<')?.1.split_once('>')?.0));
+    let pair = |from: usize, to: usize| Some(Event::Named(quoted.get(from)?.clone(), quoted.get(to)?.clone()));
     match name {
         "fsync" | "fdatasync" => handle().map(Event::Synced),
         "syncfs" => Some(Event::SyncedAll),
-        "mkdir" | "mkdirat" => quoted.into_iter().next().map(Event::Folder),
-        "rename" | "renameat" | "renameat2" | "link" | "linkat" => quoted.into_iter().nth(1).map(Event::Named),
-        "open" | "openat" if call.contains("O_CREAT") => quoted.into_iter().next().map(Event::Named),
+        "mkdir" | "mkdirat" => quoted.first().cloned().map(Event::Folder),
+        "rename" | "renameat" | "renameat2" | "link" | "linkat" => pair(0, 1),
+        "open" | "openat" if call.contains("O_CREAT") => pair(0, 0),
         _ => None,
     }
 }
@@ -99,19 +109,15 @@ fn all_synced(repo: &Repo<'_>, before: &HashMap<PathBuf, Vec<u8>>, events: &[Eve
     assert!(!changed.is_empty(), "nothing was written");
     let at = |wanted: &dyn Fn(&Event) -> bool| events.iter().rposition(wanted);
     for path in changed {
-        let named = at(&|event| matches!(event, Event::Named(name) if name == path));
+        let named = at(&|event| matches!(event, Event::Named(_, name) if name == path));
         let named = named.unwrap_or_else(|| panic!("{} came from nowhere", path.display()));
+        let Event::Named(first, _) = &events[named] else { unreachable!("it was just found as such") };
         let folder = path.parent().unwrap();
         let synced = |wanted: &Path| at(&|event| matches!(event, Event::Synced(name) if name == wanted));
         assert!(synced(folder).is_some_and(|at| at > named), "the folder of {} was not synced", path.display());
-        // Its bytes went to disk under the temporary name that it was written as: the last one synced before it.
-        let written = events[..named].iter().rev().find_map(|event| match event {
-            Event::Synced(name) if !name.is_dir() => Some(name.clone()),
-            _ => None,
-        });
-        let written = written.unwrap_or_else(|| panic!("{} was not synced", path.display()));
-        let temporary = ["lock", "tmp", "pack"].iter().any(|part| written.to_string_lossy().contains(part));
-        assert!(temporary, "{} was named after a sync of {}", path.display(), written.display());
+        // Its bytes went to disk under the temporary name that it was written as.
+        let written = synced(first).is_some_and(|at| first == path || at < named);
+        assert!(written, "{} got its name before its bytes were synced as {}", path.display(), first.display());
     }
     for (position, event) in events.iter().enumerate() {
         let Event::Folder(folder) = event else { continue };
@@ -193,7 +199,7 @@ fn what_the_user_committed_a_moment_ago_is_synced_with_the_version_that_names_it
         assert!(theirs.len() > files, "{theirs:?}");
         let events = traced(&repo, &["publish", "support", "--local"]);
         let tag = repo.path(".git/refs/tags/support/v1").canonicalize().unwrap();
-        let tagged = events.iter().position(|event| matches!(event, Event::Named(name) if *name == tag)).unwrap();
+        let tagged = events.iter().position(|event| matches!(event, Event::Named(_, name) if *name == tag)).unwrap();
         let before = &events[..tagged];
         let all = before.iter().any(|event| matches!(event, Event::SyncedAll));
         for path in theirs {

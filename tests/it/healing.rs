@@ -11,24 +11,24 @@ use crate::promises::{live_shop, verified};
 pub fn tree(repo: &Repo<'_>, rows: &str) -> String {
     let mut command = isolated("git", &repo.world.home());
     command.arg("-C").arg(&repo.dir).arg("mktree").stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(rows.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let mut child = command.spawn().expect("git starts");
+    child.stdin.take().expect("it is piped").write_all(rows.as_bytes()).expect("mktree reads all rows");
+    let output = child.wait_with_output().expect("mktree ends");
     assert!(output.status.success());
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    String::from_utf8(output.stdout).expect("an id is text").trim().to_owned()
 }
 
 /// Commits on top of `env/<environment>` as somebody with `git` would: `edit` changes the files of its tree.
 fn propose(repo: &Repo<'_>, environment: &str, edit: impl FnOnce(&Repo<'_>)) -> String {
     let dir = repo.world.path("proposal");
     let branch = format!("env/{environment}");
-    repo.git(&["worktree", "add", "-q", "--detach", dir.to_str().unwrap(), &branch]).ok();
+    repo.git(&["worktree", "add", "-q", "--detach", dir.to_str().expect("temporary paths are text"), &branch]).ok();
     let work = Repo { world: repo.world, dir: dir.clone() };
     edit(&work);
     work.git(&["add", "-A"]).ok();
     work.git(&["commit", "-qm", "Change what is live"]).ok();
     let tip = work.git_out(&["rev-parse", "HEAD"]);
-    repo.git(&["worktree", "remove", "--force", dir.to_str().unwrap()]).ok();
+    repo.git(&["worktree", "remove", "--force", dir.to_str().expect("temporary paths are text")]).ok();
     repo.git(&["update-ref", &format!("refs/heads/{branch}"), &tip]).ok();
     tip
 }

@@ -63,14 +63,14 @@ fn several_agents_move_in_one_commit_or_not_at_all() {
 fn days(repo: &Repo<'_>, greetings: &[&str]) -> Result<(), Problem> {
     for (day, greeting) in (1..).zip(greetings) {
         repo.write("agents/support/agent.toml", format!("name = \"Support\"\ngreeting = \"{greeting}\"\n"));
-        let noon = format!("2031-03-0{day}T12:00:00Z").parse().unwrap();
-        let ada = "Ada <ada@example.com>".parse().unwrap();
+        let noon = format!("2031-03-0{day}T12:00:00Z").parse().expect("a moment");
+        let ada = "Ada <ada@example.com>".parse().expect("an identity");
         let workspace = Workspace::open(&repo.dir, true, noon, Some(ada))?;
-        let support: pointsman::domain::AgentId = "support".parse().unwrap();
+        let support: pointsman::domain::AgentId = "support".parse().expect("an id");
         publish(&workspace, &support, &PublishCall::default())?;
         for environment in ["pre-release", "live"] {
             let versions = [(support.clone(), None)].into();
-            let (intent, agents) = moves::promote(environment.parse().unwrap(), versions, true);
+            let (intent, agents) = moves::promote(environment.parse().expect("a name"), versions, true);
             moves::carry_out(&workspace, "promote", intent, agents, &Manner::default())?;
         }
     }

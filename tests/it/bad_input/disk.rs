@@ -57,7 +57,7 @@ fn a_full_disk_is_told_leaves_nothing_half_done_and_is_no_trouble_later() {
                 good=$((good + 1))
             else
                 full=$((full + 1))
-                grep -q "No space left on device" "$M.err"
+                grep -q "No space left on device" "$M.err" || { cat "$M.err" >&2; exit 1; }
                 grep -q "hint: free some space" "$M.err"
             fi
             rm "$M/ballast"

@@ -43,7 +43,6 @@ pub fn apply(
         made: None,
         ledger_tip: None,
         kept: Vec::new(),
-        follow: view.unfollowed.clone(),
     };
     for step in &plan.steps {
         applying.step(step)?;
@@ -82,8 +81,6 @@ struct Applying<'a, 'r> {
     ledger_tip: Option<ObjectId>,
     made: Option<Made>,
     kept: Vec<(crate::domain::VersionTag, String)>,
-    /// Tags that this clone makes of its own once the remote has them for sure.
-    follow: Vec<(crate::domain::VersionTag, ObjectId)>,
 }
 
 impl Applying<'_, '_> {
@@ -98,7 +95,6 @@ impl Applying<'_, '_> {
             }
             Step::Accept { tag, accepted } => {
                 self.edit.accept(tag, accepted.entry, accepted.record.commit);
-                self.follow.push((tag.clone(), accepted.record.tag));
                 if let Some((name, request)) = accepted.key {
                     // Any controller finishes the answer of a publish from the tag alone.
                     let answer = PublishAnswer { version: tag.number, created: true, deployed: self.plan.deploys(tag) };
@@ -254,8 +250,6 @@ impl Applying<'_, '_> {
         }
         if self.changes.is_empty() {
             repository.drop_staged();
-            self.view.world.follow(repository)?;
-            self.view.world.follow_tags(repository, &self.follow)?;
             return Ok(heads);
         }
         self.view.world.check_moves(repository, &self.changes)?;
@@ -263,7 +257,6 @@ impl Applying<'_, '_> {
         repository.sync_foreign_objects()?;
         crash_point("objects written");
         self.view.world.commit(repository, &self.changes)?;
-        self.view.world.follow_tags(repository, &self.follow)?;
         Ok(heads)
     }
 }

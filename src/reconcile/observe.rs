@@ -42,8 +42,6 @@ pub struct View<'r> {
     pub ignored: Vec<(String, String)>,
     /// Whether the remote has neither ledger nor environments, and is given those of this clone.
     pub unseeded: bool,
-    /// Accepted tags that the remote has and this clone lacks, because a process died or a git client fetched none.
-    pub unfollowed: Vec<(VersionTag, ObjectId)>,
     /// The planner's input.
     pub observed: Observed,
 }
@@ -51,10 +49,12 @@ pub struct View<'r> {
 impl View<'_> {
     /// Tags of the accepted versions that stand where they should.
     pub fn accepted_tags(&self) -> impl Iterator<Item = VersionTag> {
-        self.observed.agents.iter().flat_map(|(agent, state)| {
+        let known = self.observed.agents.iter().flat_map(|(agent, state)| {
             let right = state.versions.keys().filter(|number| !state.astray.contains_key(number));
             right.map(|number| VersionTag { agent: agent.clone(), number: *number })
-        })
+        });
+        let fresh = self.observed.candidates.iter().filter(|it| matches!(it.verdict, Verdict::Accept(_)));
+        known.chain(fresh.map(|candidate| candidate.tag.clone()))
     }
 
     /// The newest version of `agent`, those that this pass accepts included and one that it makes left out.
@@ -172,7 +172,6 @@ pub fn look<'r>(
         agents.entry(agent.clone()).or_default();
     }
     let ignored = std::mem::take(&mut looking.ignored);
-    let unfollowed = std::mem::take(&mut looking.unfollowed);
     let mut observed = Observed { policy, environments: Vec::new(), agents, candidates, waits };
     let (seen, mut tips) = environments(repository, &world, &ledger, &observed)?;
     observed.environments = seen;
@@ -186,19 +185,7 @@ pub fn look<'r>(
         observed.agents.extend(more);
         (observed.environments, tips) = environments(repository, &world, &ledger, &observed)?;
     }
-    Ok(View {
-        world,
-        ledger,
-        ledger_ref,
-        rebuilt,
-        tips,
-        default_tip,
-        policy_note,
-        ignored,
-        unseeded,
-        unfollowed,
-        observed,
-    })
+    Ok(View { world, ledger, ledger_ref, rebuilt, tips, default_tip, policy_note, ignored, unseeded, observed })
 }
 
 fn proposed_agents(environment: &ObservedEnvironment) -> Vec<AgentId> {
@@ -217,9 +204,6 @@ struct Looking<'r, 'a> {
     /// Tags of the agents that are looked at, by name.
     tags: BTreeMap<String, ObjectId>,
     ignored: Vec<(String, String)>,
-    /// Names of the tags that this clone has itself, where a remote decides.
-    local_tags: Option<BTreeSet<String>>,
-    unfollowed: Vec<(VersionTag, ObjectId)>,
     /// Agents whose documents in the ledger cannot be read: nothing is decided about them.
     unreadable: BTreeSet<AgentId>,
 }
@@ -233,17 +217,7 @@ impl<'r, 'a> Looking<'r, 'a> {
         scope: &Scope,
     ) -> Result<Self> {
         let tags = world.tags(repository, scope)?;
-        let local_tags = if world.is_remote() { Some(world.clone().local().tags(repository, scope)?) } else { None };
-        Ok(Looking {
-            repository,
-            ledger,
-            memory,
-            tags,
-            ignored: Vec::new(),
-            local_tags: local_tags.map(|tags| tags.into_keys().collect()),
-            unfollowed: Vec::new(),
-            unreadable: BTreeSet::new(),
-        })
+        Ok(Looking { repository, ledger, memory, tags, ignored: Vec::new(), unreadable: BTreeSet::new() })
     }
 
     fn agents(&mut self, scope: &Scope) -> Result<BTreeMap<AgentId, ObservedAgent>> {
@@ -288,9 +262,6 @@ impl<'r, 'a> Looking<'r, 'a> {
             let name = format!("{agent}/{number}");
             let found = self.tags.get(&name).copied();
             if found == Some(right) {
-                if self.local_tags.as_ref().is_some_and(|local| !local.contains(&name)) {
-                    self.unfollowed.push((VersionTag { agent: agent.clone(), number }, right));
-                }
                 continue;
             }
             // What is remembered must not lead to a step: it is read again.

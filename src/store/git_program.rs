@@ -162,7 +162,7 @@ fn read_all(mut pipe: impl std::io::Read + Send + 'static, done: mpsc::Sender<()
 }
 
 /// The error of a command that failed; one that met a lock file says so.
-fn failure<S: AsRef<OsStr>>(args: &[S], stderr: String) -> Error {
+pub(super) fn failure<S: AsRef<OsStr>>(args: &[S], stderr: String) -> Error {
     match locks::named_in(&stderr) {
         Some(lock) => Error::locked(lock),
         None => Error::GitProgram { command: shown(args), stderr },

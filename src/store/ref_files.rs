@@ -4,6 +4,7 @@
 //! file is sorted already, so the lines of one agent are found by halving. Moves and single reads stay libgit2's.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::Result;
@@ -86,9 +87,8 @@ fn loose(
 ) -> Result<()> {
     let entries = match std::fs::read_dir(common_dir.join(folder)) {
         Ok(entries) => entries,
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
-            return Ok(());
-        }
+        // A ref of that name is no folder of refs.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
         Err(error) => return Err(error).doing(|| format!("list `{folder}`")),
     };
     for entry in entries.flatten() {

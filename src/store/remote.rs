@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::io::ErrorKind::PermissionDenied;
 
-use super::git_program::{Ended, NETWORK_LIMIT};
+use super::git_program::{self, Ended, NETWORK_LIMIT};
 use super::world::{REMOTE, TRACKED_TAGS};
 use super::{Change, Error, Git, RefPlace, Repository, Result, Scope, World};
 use crate::domain::ObjectId;
@@ -237,6 +238,11 @@ fn turn(repository: &Repository) -> Option<File> {
 }
 
 fn failed(doing: &str, ended: &Ended) -> Error {
+    // What this machine refused is not the remote's doing.
+    let own = git_program::failure(&[doing], ended.stderr.clone());
+    if matches!(own, Error::Locked { .. }) || own.refused_by_system().is_some_and(|kind| kind != PermissionDenied) {
+        return own;
+    }
     Error::Remote { doing: format!("{doing} the remote `{REMOTE}`"), words: words(&ended.stderr) }
 }
 

@@ -56,7 +56,7 @@ fn every_real_project_is_published_without_an_error() {
         let source = repo.git_out(&["rev-parse", &format!("env/sandbox:agents/{name}/source")]);
         assert_eq!(source, repo.git_out(&["rev-parse", &format!("HEAD:bots/{name}")]));
     }
-    // VERIFY
+    repo.pointsman(&["verify"]).ok();
     repo.git(&["fsck", "--strict"]).ok();
 }
 
@@ -104,7 +104,7 @@ fn replay(name: &str, broken: &[&str]) {
         let source = repo.git_out(&["rev-parse", &format!("pointsman/ledger:agents/{name}/v{number}/source")]);
         assert_eq!(source, tree, "v{number}");
     }
-    // VERIFY
+    repo.pointsman(&["verify"]).ok();
     repo.git(&["fsck", "--strict"]).ok();
 }
 

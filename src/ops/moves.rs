@@ -175,6 +175,8 @@ fn view(answer: &Answer, made: Option<&Made>) -> Result<Moved, Problem> {
 
 /// The intent that undoes deployment `id`.
 pub fn undo(workspace: &Workspace, id: DeploymentId) -> Result<(Intent, BTreeSet<AgentId>), Problem> {
+    // Another clone may have made it.
+    workspace.world()?.refresh(&workspace.repository, &Scope::Agents(BTreeSet::new()))?;
     let found = inspect::history(workspace, None, None, usize::MAX)?
         .into_iter()
         .find(|entry| entry.record.deployment() == Some(id));

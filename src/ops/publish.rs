@@ -317,7 +317,6 @@ fn commit_draft(
         repository.put_included(&mut edits, head.tree, draft.root, located)?;
         repository.edit_tree(Some(head.tree), &edits)?
     };
-    same_listing(workspace, tree, located)?;
     if tree == head.tree {
         repository.drop_staged();
         return Ok(Some(head.id));

@@ -77,12 +77,15 @@ pub(super) struct Settled {
     pub(super) ignored: Vec<(String, String)>,
 }
 
-/// Digest of everything that a pass over all agents reads first: each ref, and the version that would decide. Nothing
-/// if refs moved so lately that a file's time may not show the next move.
-pub(super) fn fingerprint(repository: &Repository) -> Option<Digest> {
+/// Digest of everything that a pass over all agents reads first: each ref, whose refs decide, and the program that
+/// would decide. Nothing if refs moved so lately that a file's time may not show the next move.
+pub(super) fn fingerprint(repository: &Repository, local: bool) -> Option<Digest> {
     let (state, newest) = repository.refs_state().ok()?;
     let age = SystemTime::now().duration_since(newest).unwrap_or_default();
-    (age >= TOO_FRESH).then(|| Digest::of(format!("{COMPILER}\n{}\n{state}", env!("CARGO_PKG_VERSION")).as_bytes()))
+    (age >= TOO_FRESH).then(|| {
+        let program = env!("CARGO_PKG_VERSION");
+        Digest::of(format!("{COMPILER}\n{program}\nlocal {local}\n{state}").as_bytes())
+    })
 }
 
 impl Settled {

@@ -14,6 +14,8 @@ pub(super) enum Part {
     Tag(VersionTag),
     /// Everything in one environment.
     Environment(EnvironmentName),
+    /// An answer for which nothing has to be done, with what its idempotency key keeps.
+    Answer,
 }
 
 impl Part {
@@ -31,6 +33,7 @@ impl Part {
     pub(super) fn all(plan: &Plan) -> Vec<Part> {
         let mut parts: Vec<_> = plan.steps.iter().map(Part::of).collect();
         let own = Part::answered(plan);
+        parts.extend(own.clone().filter(|own| *own == Part::Answer));
         parts.sort_by_key(|part| (*part != Part::Versions, Some(part) != own.as_ref(), part.clone()));
         parts.dedup();
         parts
@@ -41,7 +44,7 @@ impl Part {
         match plan.answer.as_ref()? {
             Answer::Published(_) | Answer::Revoked { .. } => Some(Part::Versions),
             Answer::Moved { environment, .. } => Some(Part::Environment(environment.clone())),
-            Answer::Already { .. } | Answer::Unchanged(_) | Answer::Refused(_) => None,
+            Answer::Unchanged(_) | Answer::Already { .. } | Answer::Refused(_) => Some(Part::Answer),
         }
     }
 
@@ -62,7 +65,7 @@ impl Part {
                 until: None,
             }),
             Part::Tag(tag) => outcome.ignored.push((tag.to_string(), refusal.to_string())),
-            Part::Versions => {}
+            Part::Versions | Part::Answer => {}
         }
     }
 }

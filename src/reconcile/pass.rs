@@ -103,7 +103,8 @@ fn attempt(
     loop {
         let opened = open(context, &order.scope).map_err(unplanned)?;
         // Read before anything else is looked at: what moves in the meantime makes the mark a stale one.
-        let mark = if order.is_plain() && part.is_none() { fingerprint(context.repository) } else { None };
+        let mark =
+            if order.is_plain() && part.is_none() { fingerprint(context.repository, context.local) } else { None };
         if let Some(outcome) = quiet(context, mark) {
             return Ok(Decided::Done(outcome));
         }

@@ -1,5 +1,7 @@
 //! Stories: the program as people use it, on real repositories, with real git.
 
+#![expect(clippy::unwrap_used, reason = "a story that cannot go on fails")]
+
 mod bad_input;
 mod corpus;
 mod crash;

@@ -54,7 +54,7 @@ fn several_agents_move_in_one_commit_or_not_at_all() {
     repo.publish_support("two");
     let before = repo.git_out(&["rev-parse", "env/live"]);
     repo.pointsman(&["release", "--to", "live", "--confirm", "support=2", "billing=1"])
-        .refused("support: it never was in `pre-release`", "pointsman promote support --to pre-release");
+        .refused("support v2: it never was in `pre-release`", "pointsman promote support --to pre-release");
     assert_eq!(repo.git_out(&["rev-parse", "env/live"]), before);
     verified(&repo);
 }

@@ -215,12 +215,11 @@ pub struct ComparedAgent {
     pub same: bool,
 }
 
+/// Versions and holds, by agent.
+pub type Serving = (BTreeMap<AgentId, VersionNumber>, BTreeMap<AgentId, Hold>);
+
 /// What one environment serves, by agent, with its holds.
-pub fn serving(
-    workspace: &Workspace,
-    ledger: &Ledger<'_>,
-    environment: &EnvironmentName,
-) -> Result<(BTreeMap<AgentId, VersionNumber>, BTreeMap<AgentId, Hold>), Problem> {
+pub fn serving(workspace: &Workspace, ledger: &Ledger<'_>, environment: &EnvironmentName) -> Result<Serving, Problem> {
     let mut heads = ledger.heads()?;
     let Some(head) = heads.remove(environment) else {
         return Err(unknown_environment(environment, heads.keys()));

@@ -13,7 +13,6 @@ use crate::policy::Policy;
 use crate::store::{Error, NewEntry, Repository, Result, TagObject};
 
 /// A judgement, or the reason why the tag is none of ours.
-#[expect(clippy::large_enum_variant, reason = "one at a time, and nearly always the large one")]
 pub enum Judged {
     /// It is judged.
     Verdict(Verdict),

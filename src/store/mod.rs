@@ -56,6 +56,9 @@ pub use world::{Change, DEFAULT_BRANCH_KEY, RefPlace, SEEN_LEDGER, Scope, World}
 use crate::domain::ObjectId;
 use objects::{LargeTrees, Staged};
 
+/// A policy, and what is wrong with the newest text of it.
+type PolicyAndNote = (crate::policy::Policy, Option<String>);
+
 /// One repository, opened once per command or worker.
 pub struct Repository {
     git: git2::Repository,
@@ -66,7 +69,7 @@ pub struct Repository {
     partial: OnceCell<Option<String>>,
     large_trees: LargeTrees,
     /// The policy of the default branch's tip, which every step of a command asks for.
-    policy: RefCell<Option<(crate::domain::ObjectId, (crate::policy::Policy, Option<String>))>>,
+    policy: RefCell<Option<(crate::domain::ObjectId, PolicyAndNote)>>,
     quarantine: OnceCell<draft::Quarantine>,
 }
 

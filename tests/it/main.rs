@@ -1,5 +1,7 @@
 //! Stories: the program as people use it, on real repositories, with real git.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
+
 mod bad_input;
 mod corpus;
 mod crash;

@@ -50,7 +50,6 @@ fn a_full_disk_is_told_leaves_nothing_half_done_and_is_no_trouble_later() {
         # Nobody but the publisher may be in the way: what is free differs by one page each time.
         for free in $(seq 0 60); do
             echo "You help, $free." > agents/support/persona.md
-            before=$(git rev-parse HEAD; git for-each-ref refs/tags refs/heads/env)
             left=$(df --output=avail -k . | tail -1)
             head -c $(( (left - free * 4) * 1024 )) /dev/zero > "$M/ballast"
             if TMPDIR=/tmp "$P" publish support > "$M.out" 2> "$M.err"; then
@@ -68,7 +67,6 @@ fn a_full_disk_is_told_leaves_nothing_half_done_and_is_no_trouble_later() {
             "$P" publish support
             "$P" reconcile --once | grep -x "nothing to do"
             test -z "$(git status --porcelain)"
-            test "$(git rev-parse pointsman/ledger:environments)" = "$(git rev-parse pointsman/ledger:environments)"
             if test "$good" -ge 3; then break; fi
         done
         echo "full $full good $good"

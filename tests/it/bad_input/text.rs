@@ -27,14 +27,13 @@ fn shows_nothing_raw(repo: &Repo<'_>) {
 fn control_characters_never_reach_the_terminal() {
     let world = World::new();
     let repo = world.repository("shop");
-    repo.write("home", "");
     repo.git(&["config", "user.name", &format!("Ada {EVIL}")]).ok();
     repo.pointsman(&["publish", "support", "--note", EVIL, "--label", EVIL]).ok();
     repo.write("agents/support/persona.md", "Other.\n");
     repo.pointsman(&["publish", "support", "--note", EVIL, "--description", EVIL]).ok();
     repo.pointsman(&["promote", "support", "--to", "pre-release", "--reason", EVIL]).ok();
     repo.git(&["tag", "-a", "support/v3", "-m", EVIL]).ok();
-    repo.git(&["tag", "-a", &format!("support/v\u{202e}x"), "-m", EVIL]).ok();
+    repo.git(&["tag", "-a", "support/v\u{202e}x", "-m", EVIL]).ok();
     repo.git(&["tag", "support/v9"]).ok();
     shows_nothing_raw(&repo);
     repo.git(&["fsck", "--strict"]).ok();

@@ -2,6 +2,7 @@
 //! daemon.
 
 mod apply;
+mod environments;
 mod history;
 mod judge;
 mod line;
@@ -10,7 +11,9 @@ mod observe;
 mod parts;
 mod pass;
 mod proof;
+mod proposal;
 mod rebuild;
+mod versions;
 
 use crate::domain::{DeploymentId, Digest, Identity, ObjectId, VersionTag};
 use crate::plan::{Answer, Plan, Request};

@@ -1,7 +1,7 @@
 //! Which kind of agent a folder holds, told from the names of its files alone.
 //!
 //! `init` and `new` ask here and write the answer down in `pointsman.toml`; nothing is guessed while compiling. The
-//! order of [`Signs::kind`] matters: real folders carry the marks of several kinds (an `agent.json` is common), so the
+//! order of `Signs::kind` matters: real folders carry the marks of several kinds (an `agent.json` is common), so the
 //! pairs of names that only one vendor uses come first.
 
 use std::collections::{BTreeMap, BTreeSet};

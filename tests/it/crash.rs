@@ -364,7 +364,8 @@ fn soak(signal: &str, kills: u32, seed: u64) {
     let mut random = seed;
     let (mut killed, mut round) = (0, 0);
     let mut persona = "zero".to_owned();
-    while killed < kills {
+    // On a machine that has just become slower every shot may hit for a while: goes on until one misses.
+    while killed < kills || acknowledged.versions.len() + acknowledged.commits.len() == 0 {
         let at = format!("seed {seed}, round {round}");
         let promotes = round % 3 == 2;
         let scale = &mut longest[usize::from(promotes)];
@@ -402,7 +403,6 @@ fn soak(signal: &str, kills: u32, seed: u64) {
         round += 1;
         assert!(round < kills * 10, "only {killed} of {round} were stopped");
     }
-    assert!(acknowledged.versions.len() + acknowledged.commits.len() > 0, "nothing was ever acknowledged");
     // The last one may have left the lock of a branch that a pass does not move.
     let last = std::iter::repeat_with(|| publish_in_peace(&repo)).take(5).flatten().next();
     acknowledged.note(&last.expect("a publish that nobody stops"));

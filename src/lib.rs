@@ -3,7 +3,11 @@
 pub mod cli;
 pub mod compare;
 pub mod compile;
+pub mod controller;
 pub mod domain;
+pub mod http;
+pub mod live;
+pub mod operator;
 pub mod ops;
 pub mod plan;
 pub mod policy;
@@ -11,3 +15,4 @@ pub mod present;
 pub mod reconcile;
 pub mod report;
 pub mod store;
+pub mod targets;

@@ -108,6 +108,13 @@ impl FromStr for AgentId {
     }
 }
 
+/// Maps are looked up by what a request says, which may be no AgentId at all.
+impl std::borrow::Borrow<str> for AgentId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for AgentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

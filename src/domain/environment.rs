@@ -33,6 +33,13 @@ impl FromStr for EnvironmentName {
     }
 }
 
+/// Maps are looked up by what a request says, which may be no EnvironmentName at all.
+impl std::borrow::Borrow<str> for EnvironmentName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for EnvironmentName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod nearest;
 pub mod object_id;
 pub mod record;
+pub mod toml_error;
 pub mod version;
 
 pub use agent_id::AgentId;

@@ -12,6 +12,7 @@ use super::routes::NumberEntry;
 use super::{AgentListing, Environment, Gates, Policy, PublishOn};
 use crate::compile::{Kind, Place};
 use crate::domain::nearest::nearest;
+use crate::domain::toml_error::TomlMistake;
 use crate::domain::{AgentId, EnvironmentName, VersionNumber};
 
 /// Why a policy cannot be used.
@@ -167,21 +168,10 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
     })
 }
 
-/// A TOML or shape error with its place; an unknown key names the nearest known one.
+/// A TOML or shape error with its place.
 fn syntax(text: &str, error: &toml::de::Error) -> PolicyError {
-    let span = error.span();
-    let place = span.clone().map(|span| Place::of(text, span));
-    // serde lists the known keys after the sentence; a reader wants the nearest one, not all of them.
-    let message =
-        error.message().split(", expected").next().unwrap_or_default().replace("unknown field", "unknown key");
-    let typed = message.split('`').nth(1).unwrap_or_default();
-    let known = error.message().split('`').skip(3).step_by(2);
-    let hint = if message.starts_with("unknown") {
-        nearest(typed, known).map(|known| format!("did you mean `{known}`?"))
-    } else {
-        None
-    };
-    PolicyError { message, place, hint }
+    let TomlMistake { message, span, hint } = error.into();
+    PolicyError { message, place: span.map(|span| Place::of(text, span)), hint }
 }
 
 fn branch_prefix(given: Option<String>) -> Result<String, PolicyError> {

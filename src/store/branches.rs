@@ -96,6 +96,31 @@ impl<'r> EnvironmentTree<'r> {
         Ok(served)
     }
 
+    /// Everything that is served, whichever agents there are: a folder with a `version.json` is an entry. What
+    /// `is_known` to be one is not read.
+    pub fn entries(&self, is_known: impl Fn(ObjectId) -> bool) -> Result<Vec<(AgentId, ObjectId)>> {
+        let mut found = Vec::new();
+        let mut folders = Vec::new();
+        if let Some(tree) = self.repository.tree_at(self.root, "agents")? {
+            folders.push((String::new(), tree));
+        }
+        let mut walk = Walk::below("agents");
+        while let Some((folder, tree)) = folders.pop() {
+            let tree = self.repository.tree(tree)?;
+            for entry in tree.entries().iter().filter(|entry| entry.mode == EntryMode::Tree) {
+                walk.step()?;
+                let path = format!("{folder}{}", String::from_utf8_lossy(&entry.name));
+                let is_entry = is_known(entry.id) || self.repository.blob_at(entry.id, "version.json")?.is_some();
+                match path.parse::<AgentId>() {
+                    Ok(agent) if is_entry => found.push((agent, entry.id)),
+                    _ if path.len() < LONGEST && !is_entry => folders.push((format!("{path}/"), entry.id)),
+                    _ => {}
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// The hold on `agent`.
     pub fn hold(&self, agent: &AgentId) -> Result<Option<Hold>> {
         match self.repository.blob_at(self.root, &hold_path(agent))? {

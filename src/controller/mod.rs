@@ -1,0 +1,1 @@
+//! The loop of `serve`: it wakes up, runs a pass, and publishes what is live.

@@ -1,0 +1,77 @@
+//! What is live now, shared by everything that runs in the daemon: the loop writes it, the web server and the targets
+//! read it, and neither ever waits for the other.
+
+mod bell;
+mod events;
+mod read;
+mod routes;
+mod snapshot;
+mod status;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+pub use bell::{Bell, Wake, Woken};
+pub use events::{Event, EventKind, EventLog};
+pub use read::read;
+pub use routes::{Routed, Routes, Unrouted};
+pub use snapshot::{Environment, Found, Served, Snapshot};
+pub use status::{Failure, PassReport, Status};
+
+/// The present state of a controller. One per process.
+pub struct Live {
+    snapshot: ArcSwap<Snapshot>,
+    changed: watch::Sender<u64>,
+    status: ArcSwap<Status>,
+    /// What happened, newest last.
+    pub events: EventLog,
+    /// Rings for another pass.
+    pub bell: Bell,
+}
+
+impl Live {
+    /// A controller that has not looked yet.
+    pub fn new(started: jiff::Timestamp) -> Self {
+        Live {
+            snapshot: ArcSwap::from_pointee(Snapshot::default()),
+            changed: watch::Sender::new(0),
+            status: ArcSwap::from_pointee(Status::starting(started)),
+            events: EventLog::new(),
+            bell: Bell::default(),
+        }
+    }
+
+    /// What is served at this moment. It never changes: hold on to it for as long as one answer takes.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// The same without counting a reader, for answers that are made at once.
+    pub fn peek(&self) -> arc_swap::Guard<Arc<Snapshot>> {
+        self.snapshot.load()
+    }
+
+    /// Swaps the snapshot whole and wakes those who watch.
+    pub fn publish(&self, snapshot: Snapshot) {
+        self.snapshot.store(Arc::new(snapshot));
+        self.changed.send_modify(|generation| *generation += 1);
+    }
+
+    /// Changes whenever another snapshot was published. Subscribe first, read the snapshot then: the other order may
+    /// miss one.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// How the loop is doing.
+    pub fn status(&self) -> Arc<Status> {
+        self.status.load_full()
+    }
+
+    /// Replaces what is known of the loop.
+    pub fn set_status(&self, status: Status) {
+        self.status.store(Arc::new(status));
+    }
+}

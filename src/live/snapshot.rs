@@ -1,0 +1,93 @@
+//! The snapshot: what every environment serves, immutable, swapped whole.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderValue;
+
+use super::Routes;
+use crate::domain::{AgentId, Digest, EnvironmentName, ObjectId, VersionNumber};
+
+/// One version as it is served. Shared by all environments that serve it.
+#[derive(Debug)]
+pub struct Served {
+    /// The agent.
+    pub agent: AgentId,
+    /// Its version.
+    pub version: VersionNumber,
+    /// Digest of `config`.
+    pub digest: Digest,
+    /// The ledger's entry: the very tree that the environment branch holds.
+    pub entry: ObjectId,
+    /// The frozen config, canonical JSON.
+    pub config: Bytes,
+    /// `version.json`.
+    pub record: Bytes,
+    /// The digest in quotes, as `ETag` wants it; made once so that no answer allocates.
+    pub etag: HeaderValue,
+    /// The version as a header writes it: `v7`.
+    pub version_header: HeaderValue,
+}
+
+/// What one environment serves.
+#[derive(Debug)]
+pub struct Environment {
+    /// Its name.
+    pub name: EnvironmentName,
+    /// The accepted head.
+    pub head: ObjectId,
+    /// The head's height: how many commits its first-parent line has. It only grows.
+    pub height: u64,
+    /// What is served, by agent.
+    pub agents: HashMap<AgentId, Arc<Served>>,
+    /// Agents that were taken out and held out.
+    pub retired: BTreeSet<AgentId>,
+    /// Which agent answers which number.
+    pub routes: Routes,
+}
+
+/// What there is at an environment's place for an agent.
+#[derive(Debug)]
+pub enum Found<'s> {
+    /// It is served.
+    Served(&'s Arc<Served>),
+    /// It was retired.
+    Retired,
+    /// It is not served here.
+    Nothing,
+}
+
+impl Environment {
+    /// What is served for `agent`.
+    pub fn agent(&self, agent: &str) -> Found<'_> {
+        match self.agents.get(agent) {
+            Some(served) => Found::Served(served),
+            None if self.retired.contains(agent) => Found::Retired,
+            None => Found::Nothing,
+        }
+    }
+
+    /// What is served, in the order of agent ids.
+    pub fn in_order(&self) -> Vec<&Arc<Served>> {
+        let mut all: Vec<_> = self.agents.values().collect();
+        all.sort_unstable_by(|a, b| a.agent.cmp(&b.agent));
+        all
+    }
+}
+
+/// What all environments serve at one moment.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// The ledger commit it was read from; nothing before there is one.
+    pub ledger: Option<ObjectId>,
+    /// By name.
+    pub environments: BTreeMap<EnvironmentName, Arc<Environment>>,
+}
+
+impl Snapshot {
+    /// The environment called `name`.
+    pub fn environment(&self, name: &str) -> Option<&Arc<Environment>> {
+        self.environments.get(name)
+    }
+}

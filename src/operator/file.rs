@@ -1,0 +1,293 @@
+//! The shape of the file as people write it, and its conversion into [`Settings`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{Destination, Hooks, Mistake, Outgoing, Secret, SecretSource, Settings, Target};
+use crate::domain::EnvironmentName;
+use crate::domain::toml_error::TomlMistake;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    listen: Option<SocketAddr>,
+    state: Option<PathBuf>,
+    remote: Option<String>,
+    resync: Option<String>,
+    tag_audit: Option<String>,
+    log: Log,
+    read_tokens: BTreeMap<String, SecretSource>,
+    hooks: HookTables,
+    outgoing: OutgoingTable,
+    targets: BTreeMap<String, TargetTable>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Log {
+    format: LogFormat,
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct HookTables {
+    github: Option<HookTable>,
+    gitlab: Option<HookTable>,
+    gitea: Option<HookTable>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HookTable {
+    secret: SecretSource,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct OutgoingTable {
+    allow: Vec<String>,
+}
+
+/// All keys of all kinds, so that one that belongs to another kind is named as such.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TargetTable {
+    kind: TargetKind,
+    #[serde(default)]
+    environments: Vec<EnvironmentName>,
+    path: Option<PathBuf>,
+    url: Option<String>,
+    branch_prefix: Option<String>,
+    bucket_prefix: Option<String>,
+    secret: Option<SecretSource>,
+    credentials: Option<SecretSource>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum TargetKind {
+    Directory,
+    Git,
+    Webhook,
+    Nats,
+}
+
+type ReadSecret<'f> = dyn Fn(&SecretSource) -> std::io::Result<String> + 'f;
+
+pub(super) fn parse(text: &str, read: &ReadSecret<'_>) -> Result<Settings, Mistake> {
+    let file: File = toml::from_str(text).map_err(|error| mistake(text, &error))?;
+    let defaults = Settings::default();
+    let tokens = file.read_tokens.into_iter().map(|(name, source)| {
+        let token = secret(&format!("read_tokens.{name}"), &source, read)?;
+        if token.reveal().len() < 16 {
+            return Err(Mistake::new(format!("the read token `{name}` is shorter than 16 characters"))
+                .hint("openssl rand -hex 32 makes a good one"));
+        }
+        Ok((name, token))
+    });
+    let hook = |name: &str, table: Option<HookTable>| {
+        table.map(|table| secret(&format!("hooks.{name}.secret"), &table.secret, read)).transpose()
+    };
+    let allow = file.outgoing.allow.iter().map(|entry| entry.parse());
+    let settings = Settings {
+        listen: file.listen.unwrap_or(defaults.listen),
+        state: file.state,
+        remote: file.remote,
+        resync: length("resync", file.resync, defaults.resync)?,
+        tag_audit: length("tag_audit", file.tag_audit, defaults.tag_audit)?,
+        json_logs: file.log.format == LogFormat::Json,
+        read_tokens: tokens.collect::<Result<_, _>>()?,
+        hooks: Hooks {
+            github: hook("github", file.hooks.github)?,
+            gitlab: hook("gitlab", file.hooks.gitlab)?,
+            gitea: hook("gitea", file.hooks.gitea)?,
+        },
+        outgoing: Outgoing {
+            allow: allow
+                .collect::<Result<_, _>>()
+                .map_err(|error: super::outgoing::InvalidHost| Mistake::new(format!("outgoing.allow: {error}")))?,
+        },
+        targets: file.targets.into_iter().map(|(name, table)| target(name, table, read)).collect::<Result<_, _>>()?,
+    };
+    one_writer_each(&settings.targets)?;
+    Ok(settings)
+}
+
+fn mistake(text: &str, error: &toml::de::Error) -> Mistake {
+    let TomlMistake { message, span, hint } = error.into();
+    let place = span.map(|span| {
+        let before = &text[..text.floor_char_boundary(span.start)];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        format!("line {line}, column {column}: ")
+    });
+    Mistake { message: format!("{}{}", place.unwrap_or_default(), message.replace('\n', ", ")), hint }
+}
+
+fn secret(key: &str, source: &SecretSource, read: &ReadSecret<'_>) -> Result<Secret, Mistake> {
+    let text = read(source).map_err(|error| Mistake::new(format!("{key}: {source}: {error}")))?;
+    if text.trim().is_empty() {
+        return Err(Mistake::new(format!("{key}: the {source} is empty")));
+    }
+    Ok(Secret::new(text))
+}
+
+/// A length of time such as `30s`; at least a second, at most a day.
+fn length(key: &str, given: Option<String>, default: Duration) -> Result<Duration, Mistake> {
+    let Some(text) = given else { return Ok(default) };
+    let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|length| Duration::try_from(length).ok());
+    let in_range = |length: &Duration| (1..=24 * 60 * 60).contains(&length.as_secs());
+    parsed.filter(in_range).ok_or_else(|| {
+        Mistake::new(format!("`{key} = \"{text}\"` is not a length of time between 1s and 24h"))
+            .hint("write it as `30s` or `5m`")
+    })
+}
+
+fn target(name: String, table: TargetTable, read: &ReadSecret<'_>) -> Result<Target, Mistake> {
+    let at = format!("targets.{name}");
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if name.is_empty() || name.len() > 40 || !name.chars().all(plain) {
+        return Err(Mistake::new(format!("`{name}` is not the name of a target"))
+            .hint("use up to 40 letters, digits, `-` and `_`"));
+    }
+    let missing = |key: &str, example: &str| {
+        Mistake::new(format!("`{at}` has no `{key}`")).hint(format!("add a line: {key} = {example}"))
+    };
+    let prefix = |given: Option<String>, default: &str| {
+        let prefix = given.unwrap_or_else(|| default.to_owned());
+        let fits =
+            prefix.len() <= 40 && prefix.chars().all(|c| plain(c) || c == '/') && !prefix.starts_with(['/', '-']);
+        if fits && !prefix.contains("//") {
+            Ok(prefix)
+        } else {
+            Err(Mistake::new(format!("`{at}`: `{prefix}` is not a prefix of names")))
+        }
+    };
+    let TargetTable { kind, environments, path, url, branch_prefix, bucket_prefix, secret: signing, credentials } =
+        table;
+    let foreign: &[(&str, bool, &[TargetKind])] = &[
+        ("path", path.is_some(), &[TargetKind::Directory]),
+        ("url", url.is_some(), &[TargetKind::Git, TargetKind::Webhook, TargetKind::Nats]),
+        ("branch_prefix", branch_prefix.is_some(), &[TargetKind::Git]),
+        ("bucket_prefix", bucket_prefix.is_some(), &[TargetKind::Nats]),
+        ("secret", signing.is_some(), &[TargetKind::Webhook]),
+        ("credentials", credentials.is_some(), &[TargetKind::Nats]),
+    ];
+    if let Some((key, ..)) = foreign.iter().find(|(_, given, kinds)| *given && !kinds.contains(&kind)) {
+        return Err(Mistake::new(format!(
+            "`{at}` is a {} target, which has no `{key}`",
+            format!("{kind:?}").to_lowercase()
+        ))
+        .hint("leave the line out, or change `kind`"));
+    }
+    let url = |example: &str| url.clone().ok_or_else(|| missing("url", example));
+    let destination = match kind {
+        TargetKind::Directory => {
+            let path = path.ok_or_else(|| missing("path", "\"/srv/agents\""))?;
+            if !path.is_absolute() {
+                return Err(Mistake::new(format!("`{at}.path` is not an absolute path")).hint("begin it with `/`"));
+            }
+            Destination::Directory { path }
+        }
+        TargetKind::Git => Destination::Git {
+            url: url("\"ssh://git@example.com/live.git\"")?,
+            branch_prefix: prefix(branch_prefix, "live/")?,
+        },
+        TargetKind::Webhook => {
+            let url = url("\"https://example.com/hook\"")?;
+            let source = signing.ok_or_else(|| missing("secret", "{ env = \"HOOK_SECRET\" }"))?;
+            Destination::Webhook { url, secret: secret(&format!("{at}.secret"), &source, read)? }
+        }
+        TargetKind::Nats => Destination::Nats {
+            url: url("\"nats://127.0.0.1:4222\"")?,
+            bucket_prefix: prefix(bucket_prefix, "pointsman-")?,
+            credentials: credentials.map(|source| secret(&format!("{at}.credentials"), &source, read)).transpose()?,
+        },
+    };
+    Ok(Target { name, environments, destination })
+}
+
+/// Two targets in one place would correct each other for ever.
+fn one_writer_each(targets: &[Target]) -> Result<(), Mistake> {
+    let mut places = BTreeSet::new();
+    for Target { name, destination, .. } in targets {
+        let place = match destination {
+            Destination::Directory { path } => format!("the folder `{}`", path.display()),
+            Destination::Git { url, branch_prefix } => format!("the branches `{branch_prefix}*` of `{url}`"),
+            Destination::Nats { url, bucket_prefix, .. } => format!("the buckets `{bucket_prefix}*` of `{url}`"),
+            Destination::Webhook { .. } => continue,
+        };
+        if !places.insert(place.clone()) {
+            return Err(Mistake::new(format!("`targets.{name}` writes to {place}, as another target does"))
+                .hint("give each target a place of its own"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(source: &SecretSource) -> std::io::Result<String> {
+        match source {
+            SecretSource::Env(name) if name == "GOOD" => Ok("0123456789abcdef0123456789abcdef".to_owned()),
+            _ => Err(std::io::Error::new(std::io::ErrorKind::NotFound, "not set")),
+        }
+    }
+
+    fn refused(text: &str) -> Mistake {
+        parse(text, &read).unwrap_err()
+    }
+
+    #[test]
+    fn a_full_file_is_read() {
+        let settings = parse(
+            r#"
+            listen = "0.0.0.0:8080"
+            resync = "2m"
+            read_tokens.voice = { env = "GOOD" }
+            hooks.github.secret = { env = "GOOD" }
+            outgoing.allow = ["hooks.example.com", "127.0.0.1"]
+            [targets.edge]
+            kind = "directory"
+            path = "/srv/agents"
+            environments = ["live"]
+            [targets.bus]
+            kind = "nats"
+            url = "nats://127.0.0.1:4222"
+            "#,
+            &read,
+        )
+        .unwrap();
+        assert_eq!(settings.resync, Duration::from_secs(120));
+        assert_eq!(settings.targets.len(), 2);
+        assert!(settings.hooks.github.is_some() && settings.hooks.gitea.is_none());
+        assert!(!format!("{settings:?}").contains("0123456789abcdef"));
+    }
+
+    #[test]
+    fn mistakes_are_named_with_what_was_meant() {
+        let mistake = refused("\nlissten = \"0.0.0.0:1\"");
+        assert_eq!(mistake.message, "line 2, column 1: unknown key `lissten`");
+        assert_eq!(mistake.hint.as_deref(), Some("did you mean `listen`?"));
+        assert!(refused("hooks.github.secret = { env = \"NONE\" }").message.contains("environment variable `NONE`"));
+        assert!(refused("resync = \"0s\"").message.contains("between 1s and 24h"));
+        assert!(refused("[targets.a]\nkind=\"directory\"").message.contains("has no `path`"));
+        assert!(refused("[targets.a]\nkind=\"nats\"\nurl=\"x\"\npath=\"/x\"").message.contains("nats target"));
+        let twice = "[targets.a]\nkind=\"directory\"\npath=\"/x\"\n[targets.b]\nkind=\"directory\"\npath=\"/x\"";
+        assert!(refused(twice).message.contains("as another target does"));
+    }
+}

@@ -2,6 +2,7 @@
 //! read it, and neither ever waits for the other.
 
 mod bell;
+mod deliveries;
 mod events;
 mod read;
 mod routes;
@@ -14,6 +15,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 pub use bell::{Bell, Wake, Woken};
+pub use deliveries::{Deliveries, Delivery, HeldDeployment};
 pub use events::{Event, EventKind, EventLog};
 pub use read::read;
 pub use routes::{Routed, Routes, Unrouted};
@@ -27,6 +29,8 @@ pub struct Live {
     status: ArcSwap<Status>,
     /// What happened, newest last.
     pub events: EventLog,
+    /// How deliveries to targets are doing.
+    pub deliveries: Deliveries,
     /// Rings for another pass.
     pub bell: Bell,
 }
@@ -39,6 +43,7 @@ impl Live {
             changed: watch::Sender::new(0),
             status: ArcSwap::from_pointee(Status::starting(started)),
             events: EventLog::new(),
+            deliveries: Deliveries::default(),
             bell: Bell::default(),
         }
     }

@@ -375,7 +375,10 @@ fn a_newer_head_elsewhere_is_kept_until_the_loop_knows_it() {
     late.fails("copy", "sandbox", "not known here yet");
     assert_eq!(tip(), newer);
     accepted(&world, &repo.dir, &late);
-    late.holds("copy", "sandbox", first.delivery("copy", "sandbox").unwrap().held.unwrap().height);
+    eventually("both agree", || {
+        let [one, other] = [&first, &late].map(|stage| stage.delivery("copy", "sandbox").unwrap());
+        one.held.is_some() && one.held == other.held && one.failure.is_none() && other.failure.is_none()
+    });
     assert_eq!(tip(), newer);
 }
 

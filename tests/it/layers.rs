@@ -25,7 +25,10 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
             "domain",
         ],
     ),
-    ("controller", &["http", "targets", "live", "operator", "reconcile", "store", "plan", "policy", "domain"]),
+    (
+        "controller",
+        &["http", "targets", "live", "operator", "ops", "reconcile", "store", "plan", "policy", "watch", "domain"],
+    ),
     ("http", &["live", "operator", "domain"]),
     ("targets", &["live", "operator", "store", "domain"]),
     ("live", &["store", "plan", "policy", "domain"]),

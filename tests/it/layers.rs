@@ -22,6 +22,7 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
             "compile",
             "policy",
             "present",
+            "watch",
             "domain",
         ],
     ),

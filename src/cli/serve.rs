@@ -15,6 +15,7 @@ use crate::domain::Digest;
 use crate::live::{Live, Wake};
 use crate::operator::{SecretSource, Settings};
 use crate::ops::Problem;
+use crate::store::run_unattended;
 
 /// How long requests and deliveries may take to end after the first signal.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -42,6 +43,7 @@ pub struct Args {
 pub(super) fn run(args: &Args, session: &Session) -> Done {
     let settings = args.settings()?;
     session.global.start_logging("pointsman=info", settings.json_logs);
+    run_unattended();
     let (place, state) = args.place(&settings, &session.global.dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Problem::refused("io", format!("cannot start threads: {error}")))?;

@@ -18,45 +18,41 @@ pub use mirror::{OpenError, Place};
 
 use crate::live::{Live, Wake, Woken};
 use crate::operator::Settings;
-use crate::reconcile::Memory;
-use crate::store::Repository;
+use crate::watch::FileWatch;
+use pass::Passes;
 use schedule::Schedule;
 
 /// A loop that is about to run.
 pub struct Controller {
-    place: Place,
-    local: bool,
+    passes: Passes,
     live: Arc<Live>,
     settings: Arc<ArcSwap<Settings>>,
+    /// Rings as long as it lives.
+    _files: Option<FileWatch>,
 }
 
 impl Controller {
-    /// A loop over `place`. With `local`, the remote is left alone.
+    /// A loop over `place`. With `local`, the remote is left alone. Files are watched from here on, so that nothing is
+    /// missed before the first look.
     pub fn new(place: Place, local: bool, live: Arc<Live>, settings: Arc<ArcSwap<Settings>>) -> Self {
-        Controller { place, local, live, settings }
+        let files = places::watch(&place, &live);
+        Controller { passes: Passes::new(place, local, Arc::clone(&live)), live, settings, _files: files }
     }
 
     /// Runs until the bell is closed; the pass that is running then is ended in peace.
-    pub fn run(self) {
-        let _files = places::watch(&self.place, &self.live);
-        let mut memory =
-            Repository::open(self.place.dir()).map(|repository| Memory::load(&repository)).unwrap_or_default();
+    pub fn run(mut self) {
         let mut schedule = Schedule::new(Instant::now());
-        pass::serve_what_was_seen(&self.place, self.local, &self.live);
+        self.passes.serve_what_was_seen();
         let mut woken = Woken::Rung(Wake::Start);
-        let mut number = 0;
         loop {
             let wake = match woken {
                 Woken::Closed => return,
                 Woken::Rung(wake) => wake,
                 Woken::TimedOut => schedule.why(),
             };
-            number += 1;
-            // What an earlier process of ours left behind stops nobody: this one holds the mirror's lock.
-            self.place.sweep();
-            let report = pass::run(&self.place, self.local, &self.live, &mut memory, wake, number);
-            schedule.passed(Instant::now(), &report, self.settings.load().resync);
-            self.place.maintain(Instant::now());
+            let settings = self.settings.load_full();
+            let passed = self.passes.run(wake, settings.tag_audit);
+            schedule.passed(Instant::now(), &passed, settings.resync);
             woken = self.live.bell.wait(schedule.next());
         }
     }

@@ -36,6 +36,9 @@ pub struct Context<'r> {
     pub repository: &'r Repository,
     /// Whether the remote is left alone.
     pub local: bool,
+    /// Whether a remote's tags are taken as they were fetched last, as long as its branches stand where they stood: a
+    /// look that nothing called for is cheap then.
+    pub tags_as_fetched: bool,
     /// The present moment; a parameter, so that nothing depends on the day of the week.
     pub now: jiff::Timestamp,
     /// Who is written into commits that nobody asked for by name.

@@ -42,7 +42,7 @@ pub use crash::crash_point;
 pub use discard::{DISCARDED, KEPT_DAYS};
 pub use draft::Draft;
 pub use error::{Error, Result, age_text};
-pub use git_program::Git;
+pub use git_program::{Git, run_unattended};
 pub use history::Recorded;
 pub use ledger::{AgentFolder, Entry, Ledger, LedgerEdit, NewEntry};
 pub use locate::{Located, Misplaced, manifest_on_disk};

@@ -5,6 +5,7 @@
 mod bad_input;
 mod corpus;
 mod crash;
+mod daemon;
 mod demo;
 mod durability;
 mod env;
@@ -16,5 +17,6 @@ mod promises;
 mod reading;
 mod release;
 mod repositories;
+mod serve;
 mod setup;
 mod world;

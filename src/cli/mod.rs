@@ -8,6 +8,7 @@ mod diff;
 mod discard;
 mod history;
 mod hold;
+mod hook;
 mod init;
 mod new;
 mod options;
@@ -72,6 +73,7 @@ enum Command {
     Reconcile(reconcile::Args),
     Verify(verify::Args),
     Protect(protect::Args),
+    Hook(hook::Args),
     Demo(demo::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -130,6 +132,7 @@ fn dispatch(command: &Command, session: &Session) -> Done {
         Command::Reconcile(args) => reconcile::run(args, session),
         Command::Verify(args) => verify::run(args, session),
         Command::Protect(args) => protect::run(args, session),
+        Command::Hook(args) => hook::run(args, session),
         Command::Demo(args) => demo::run(args, session),
         Command::Schema(args) => schema::run(args, session),
         Command::Completions(args) => completions::run(args, session),

@@ -22,6 +22,7 @@ mod locate;
 pub mod locks;
 mod objects;
 mod promised;
+mod received;
 mod ref_files;
 mod refs;
 mod remote;
@@ -47,6 +48,7 @@ pub use ledger::{AgentFolder, Entry, Ledger, LedgerEdit, NewEntry};
 pub use locate::{Located, Misplaced, manifest_on_disk};
 pub use locks::LockFile;
 pub use objects::{Commit, EntryMode, TagObject, Tree, TreeEntry};
+pub use received::ReceivedRefs;
 pub use refs::RefUpdate;
 pub use tree_changes::{Place, TreeChange};
 pub use tree_edit::{TreeEdit, TreeEdits};
@@ -71,6 +73,8 @@ pub struct Repository {
     /// The policy of the default branch's tip, which every step of a command asks for.
     policy: RefCell<Option<PolicyAt>>,
     quarantine: OnceCell<draft::Quarantine>,
+    /// Refs that read as if a push had moved them already.
+    received: ReceivedRefs,
 }
 
 impl Repository {
@@ -87,6 +91,7 @@ impl Repository {
             large_trees: LargeTrees::default(),
             policy: RefCell::default(),
             quarantine: OnceCell::new(),
+            received: ReceivedRefs::new(),
         })
     }
 

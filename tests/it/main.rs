@@ -9,6 +9,7 @@ mod demo;
 mod durability;
 mod env;
 mod healing;
+mod hook;
 mod idempotency;
 mod layers;
 mod policy;

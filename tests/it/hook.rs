@@ -81,7 +81,7 @@ fn desk<'w>(repo: &Repo<'w>, branch: &str) -> Repo<'w> {
     desk
 }
 
-/// Commits everything on the desk, with the message of `like` or one of its own.
+/// Commits everything on the desk and returns the commit.
 fn commit(desk: &Repo<'_>, message: &str) -> String {
     desk.git(&["add", "-A"]).ok();
     desk.git(&["commit", "-q", "--allow-empty", "-m", message]).ok();

@@ -6,6 +6,7 @@ mod bad_input;
 mod corpus;
 mod crash;
 mod demo;
+mod deploy;
 mod durability;
 mod env;
 mod healing;

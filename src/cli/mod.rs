@@ -8,6 +8,7 @@ mod diff;
 mod discard;
 mod history;
 mod hold;
+mod hook;
 mod init;
 mod new;
 mod options;
@@ -74,6 +75,7 @@ enum Command {
     Serve(serve::Args),
     Verify(verify::Args),
     Protect(protect::Args),
+    Hook(hook::Args),
     Demo(demo::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -136,6 +138,7 @@ fn dispatch(command: &Command, session: &Session) -> Done {
         Command::Serve(args) => serve::run(args, session),
         Command::Verify(args) => verify::run(args, session),
         Command::Protect(args) => protect::run(args, session),
+        Command::Hook(args) => hook::run(args, session),
         Command::Demo(args) => demo::run(args, session),
         Command::Schema(args) => schema::run(args, session),
         Command::Completions(args) => completions::run(args, session),

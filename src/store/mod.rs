@@ -23,6 +23,7 @@ pub mod locks;
 mod mirror;
 mod objects;
 mod promised;
+mod received;
 mod ref_files;
 mod refs;
 mod remote;
@@ -49,6 +50,7 @@ pub use locate::{Located, Misplaced, manifest_on_disk};
 pub use locks::LockFile;
 pub use mirror::{ObjectCounts, create_mirror};
 pub use objects::{Commit, EntryMode, TagObject, Tree, TreeEntry};
+pub use received::ReceivedRefs;
 pub use refs::RefUpdate;
 pub use tree_changes::{Place, TreeChange};
 pub use tree_edit::{TreeEdit, TreeEdits};
@@ -73,6 +75,8 @@ pub struct Repository {
     /// The policy of the default branch's tip, which every step of a command asks for.
     policy: RefCell<Option<PolicyAt>>,
     quarantine: OnceCell<draft::Quarantine>,
+    /// Refs that read as if a push had moved them already.
+    received: ReceivedRefs,
 }
 
 impl Repository {
@@ -89,6 +93,7 @@ impl Repository {
             large_trees: LargeTrees::default(),
             policy: RefCell::default(),
             quarantine: OnceCell::new(),
+            received: ReceivedRefs::new(),
         })
     }
 

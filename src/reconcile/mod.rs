@@ -21,7 +21,7 @@ use crate::plan::{Answer, Plan, Request};
 use crate::store::{Repository, Scope};
 
 pub use crate::store::crash_point;
-pub use judge::{Judged, judge};
+pub use judge::{Judged, judge, of_nobody};
 pub use line::misfit;
 pub use memory::Memory;
 pub use note::Note;

@@ -5,9 +5,8 @@ use crate::domain::ledger::Rejection;
 use crate::domain::{ObjectId, VersionTag};
 use crate::ops::Problem;
 use crate::plan::{Candidate, Verdict};
-use crate::policy::Policy;
-use crate::reconcile::{Foreseen, Judged, judge};
-use crate::store::{Error, Ledger, Misplaced, RefPlace};
+use crate::reconcile::{Foreseen, Judged, judge, of_nobody};
+use crate::store::{Error, Ledger, RefPlace};
 
 impl Judging<'_> {
     pub(super) fn tag(
@@ -30,7 +29,7 @@ impl Judging<'_> {
         }
         let Some(new) = update.new else { return Ok(None) };
         let published = state.is_some_and(|state| !state.versions.is_empty());
-        if !published && self.is_of_nobody(tag, new)? {
+        if !published && of_nobody(self.after, tag, new)?.is_some() {
             return Ok(None);
         }
         let judged = |candidate: &&Candidate| candidate.tag == *tag && candidate.object == new;
@@ -60,19 +59,6 @@ impl Judging<'_> {
             Err(Error::Corrupt { .. } | Error::Git { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Whether no agent of that name is in the tagged commit: many repositories have tags of this form for other things,
-    /// lightweight ones too.
-    fn is_of_nobody(&self, tag: &VersionTag, object: ObjectId) -> Result<bool, Problem> {
-        let Some(commit) = self.after.resolve_commit(&object.to_string()) else { return Ok(false) };
-        let policy = match self.after.policy_text(commit)?.map(|text| Policy::parse(&text)) {
-            None => Policy::default(),
-            Some(Ok(policy)) => policy,
-            Some(Err(_)) => return Ok(false),
-        };
-        let located = self.after.locate(self.after.commit(commit)?.tree, &policy, &tag.agent)?;
-        Ok(matches!(located, Err(Misplaced::Unknown { .. })))
     }
 }
 

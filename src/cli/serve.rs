@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Done, Session};
-use crate::controller::{Controller, OpenError, Place};
+use crate::controller::{Controller, Drafts, OpenError, Place};
 use crate::domain::Digest;
 use crate::live::{Live, Wake};
 use crate::operator::{SecretSource, Settings};
@@ -59,11 +60,14 @@ async fn serve(args: &Args, session: &Session, settings: Settings, place: Place,
     let address = listener.local_addr().unwrap_or(listen);
     let live = Arc::new(Live::new(jiff::Timestamp::now()));
     let shown = place.shown();
+    let work_dir = place.work_dir();
     let settings = Arc::new(ArcSwap::from_pointee(settings));
     let controller = Controller::new(place, session.global.local, Arc::clone(&live), Arc::clone(&settings));
     let mut signals = Signals::new()?;
-    let looped = std::thread::Builder::new().name("controller".to_owned()).spawn(|| controller.run());
-    let looped = looped.map_err(|error| Problem::refused("io", format!("cannot start a thread: {error}")))?;
+    let looped = thread("controller", move || controller.run())?;
+    let drafts = work_dir.map(|dir| Drafts::new(dir, Arc::clone(&live)));
+    let drafts_bell = drafts.as_ref().map(Drafts::bell);
+    let drafted = drafts.map(|drafts| thread("drafts", move || drafts.run())).transpose()?;
     session.print(&format!("listening on http://{address} for {shown}\n"));
     tracing::info!(%address, repository = shown, state = %state.display(), "serving");
     let _ = listener;
@@ -75,8 +79,13 @@ async fn serve(args: &Args, session: &Session, settings: Settings, place: Place,
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
     tracing::info!("draining; another signal stops at once");
     live.bell.close();
+    drafts_bell.iter().for_each(|bell| bell.close());
     let drained = async {
-        let _ = tokio::task::spawn_blocking(|| looped.join()).await;
+        let ended = || {
+            let _ = looped.join();
+            drafted.map(JoinHandle::join)
+        };
+        let _ = tokio::task::spawn_blocking(ended).await;
     };
     tokio::select! {
         () = drained => tracing::info!("stopped"),
@@ -91,6 +100,11 @@ async fn serve(args: &Args, session: &Session, settings: Settings, place: Place,
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Problem> {
+    let started = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+    started.map_err(|error| Problem::refused("io", format!("cannot start a thread: {error}")))
 }
 
 impl Args {

@@ -72,6 +72,12 @@ impl Place {
         self.own_dir.clone()
     }
 
+    /// The working copy with the drafts, where this is one.
+    pub fn work_dir(&self) -> Option<PathBuf> {
+        let repository = Repository::open(&self.dir).ok().filter(|_| !self.is_mirror())?;
+        repository.work_dir().map(Path::to_owned)
+    }
+
     /// Whether it is a mirror that nobody else writes.
     pub fn is_mirror(&self) -> bool {
         self.remote.is_some()

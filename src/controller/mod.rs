@@ -3,6 +3,7 @@
 //! One thread owns the repository; the web server and the targets see only [`Live`]. A wake-up carries no facts, so
 //! losing one is harmless: the timer looks again.
 
+mod drafts;
 mod happened;
 mod mirror;
 mod pass;
@@ -14,6 +15,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
+pub use drafts::Drafts;
 pub use mirror::{OpenError, Place};
 
 use crate::live::{Live, Wake, Woken};
@@ -35,7 +37,7 @@ impl Controller {
     /// A loop over `place`. With `local`, the remote is left alone. Files are watched from here on, so that nothing is
     /// missed before the first look.
     pub fn new(place: Place, local: bool, live: Arc<Live>, settings: Arc<ArcSwap<Settings>>) -> Self {
-        let files = places::watch(&place, &live);
+        let files = places::watch_refs(&place, &live);
         Controller { passes: Passes::new(place, local, Arc::clone(&live)), live, settings, _files: files }
     }
 

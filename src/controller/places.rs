@@ -1,15 +1,16 @@
 //! What the loop watches: refs, loose and packed, and the files of the working tree.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::mirror::Place;
-use crate::live::{Live, Wake};
+use crate::live::{Bell, Live, Wake};
 use crate::store::Repository;
 use crate::watch::{FileWatch, Places};
 
-/// Watches the repository of `place` and rings the bell; nothing to hold on to where nothing can be watched.
-pub(super) fn watch(place: &Place, live: &Arc<Live>) -> Option<FileWatch> {
+/// Watches the refs of `place` and rings its bell; nothing to hold on to where nothing can be watched.
+pub(super) fn watch_refs(place: &Place, live: &Arc<Live>) -> Option<FileWatch> {
     // Nobody but us writes a mirror.
     if place.is_mirror() {
         return None;
@@ -20,14 +21,30 @@ pub(super) fn watch(place: &Place, live: &Arc<Live>) -> Option<FileWatch> {
     // Not what lies below: objects change without end, and say nothing that refs do not.
     places.alone(git.clone());
     places.deep(git.join("refs"));
-    let (bell, folder) = (Arc::clone(live), git.clone());
-    let files = FileWatch::new(move |paths| {
-        if let Some(wake) = wake(paths, &folder) {
-            bell.bell.ring(wake);
+    let live = Arc::clone(live);
+    watch(&places, move |paths| {
+        if let Some(wake) = wake(paths, &git) {
+            live.bell.ring(wake);
         }
-    });
-    let watched = files.and_then(|mut files| files.follow(&places).map(|()| files));
-    match watched {
+    })
+}
+
+/// Watches the files of the working tree `root` and rings `bell`.
+pub(super) fn watch_files(root: &Path, folders: &BTreeSet<PathBuf>, bell: &Arc<Bell>) -> Option<FileWatch> {
+    let mut places = Places::default();
+    places.alone(root.to_owned());
+    folders.iter().for_each(|folder| places.deep(folder.clone()));
+    let bell = Arc::clone(bell);
+    watch(&places, move |paths| {
+        let of_git = |path: &PathBuf| path.iter().any(|part| part == ".git");
+        if paths.is_empty() || !paths.iter().all(of_git) {
+            bell.ring(Wake::WorkTree);
+        }
+    })
+}
+
+fn watch(places: &Places, on_change: impl Fn(&[PathBuf]) + Send + Sync + 'static) -> Option<FileWatch> {
+    match FileWatch::new(on_change).and_then(|mut files| files.follow(places).map(|()| files)) {
         Ok(files) => {
             if let Some(why) = files.polling() {
                 tracing::warn!(
@@ -46,7 +63,7 @@ pub(super) fn watch(place: &Place, live: &Arc<Live>) -> Option<FileWatch> {
 
 /// What a change of `paths` wakes for, if it matters. In git's own folder only refs do; no paths mean that something
 /// was missed.
-fn wake(paths: &[PathBuf], git: &std::path::Path) -> Option<Wake> {
+fn wake(paths: &[PathBuf], git: &Path) -> Option<Wake> {
     if paths.is_empty() {
         return Some(Wake::Refs);
     }

@@ -101,8 +101,8 @@ pub struct Metrics {
     pub(super) told: Told,
     /// Requests for a config.
     pub config: ConfigAnswers,
-    /// Requests that no token, or a wrong one, came with.
-    pub unauthorized: Counter,
+    /// Requests that the gate did not let through.
+    pub refused_requests: Counter,
     /// Open connections.
     pub connections: Gauge,
     /// Open event streams.
@@ -142,7 +142,7 @@ impl Default for Metrics {
             ready: Gauge::default(),
             webhooks: Family::default(),
             told: Told::default(),
-            unauthorized: Counter::default(),
+            refused_requests: Counter::default(),
             connections: Gauge::default(),
             watchers: Gauge::default(),
             repository_objects: Gauge::default(),
@@ -152,7 +152,11 @@ impl Default for Metrics {
         let seconds = |registry: &mut Registry, name: &str, help: &str, metric: &Seconds| {
             registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
         };
-        registry.register("passes", "Passes that ended, by what they came to and what woke them", metrics.passes.clone());
+        registry.register(
+            "passes",
+            "Passes that ended, by what they came to and what woke them",
+            metrics.passes.clone(),
+        );
         registry.register_with_unit(
             "pass_duration",
             "How long passes take",
@@ -171,8 +175,8 @@ impl Default for Metrics {
         registry.register("webhooks", "Webhooks of forges, by what became of them", metrics.webhooks.clone());
         registry.register("events", "What happened, by kind", metrics.told.0.clone());
         registry.register("config_requests", "Requests for one agent's config, by answer", answers);
-        let unauthorized = "Requests without a token that may read";
-        registry.register("unauthorized_requests", unauthorized, metrics.unauthorized.clone());
+        let refused = "Requests without a token that may read, from a foreign host name, or too long";
+        registry.register("refused_requests", refused, metrics.refused_requests.clone());
         registry.register("connections", "Open connections", metrics.connections.clone());
         registry.register("watchers", "Open event streams", metrics.watchers.clone());
         registry.register("repository_objects", "Objects of the repository", metrics.repository_objects.clone());

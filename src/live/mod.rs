@@ -3,6 +3,7 @@
 
 mod bell;
 mod events;
+pub mod metrics;
 mod read;
 mod routes;
 mod snapshot;
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 
 pub use bell::{Bell, Wake, Woken};
 pub use events::{Event, EventKind, EventLog};
+pub use metrics::Metrics;
 pub use read::read;
 pub use routes::{Routed, Routes, Unrouted};
 pub use snapshot::{DRAFT, Environment, Found, Served, ServedVersion, Snapshot};
@@ -30,18 +32,22 @@ pub struct Live {
     pub events: EventLog,
     /// Rings for another pass.
     pub bell: Bell,
+    /// What Prometheus is told.
+    pub metrics: Metrics,
 }
 
 impl Live {
     /// A controller that has not looked yet.
     pub fn new(started: jiff::Timestamp) -> Self {
+        let metrics = Metrics::default();
         Live {
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             changed: watch::Sender::new(0),
             writers: Mutex::default(),
             status: ArcSwap::from_pointee(Status::starting(started)),
-            events: EventLog::new(),
+            events: EventLog::new(metrics.told.clone()),
             bell: Bell::default(),
+            metrics,
         }
     }
 

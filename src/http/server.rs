@@ -1,0 +1,160 @@
+//! Connections: how many, how long, and how they end.
+//!
+//! The loop below stands in for `axum::serve`, which has no limit for connections and none for idle ones. A connection
+//! that says nothing for [`PATIENCE`] is closed, before a request as between two; one whose reader takes nothing for
+//! [`UNREAD`] is given up by the kernel. So a stranger can hold no more than some sockets for some time.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::access::only_this_machine;
+use super::{App, router};
+
+/// How long a request's head may take, and how long a connection may be idle between two requests.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long sent bytes may stay unacknowledged; heartbeats of streams make sure that there are some.
+const UNREAD: Duration = Duration::from_secs(60);
+/// The most a connection reads ahead or holds back for writing, in bytes. The head of a request must fit, too.
+const BUFFER: usize = 16 * 1024;
+/// The most headers of a request.
+const MOST_HEADERS: usize = 64;
+/// The most connections at once.
+const MOST_CONNECTIONS: u64 = 32 * 1024;
+/// File descriptors that are kept for git, targets and files.
+const RESERVED: u64 = 256;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// No further request is read; those that are being answered may end.
+    Draining,
+    /// It is over.
+    Ended,
+}
+
+/// Answers on `listener` until `shutdown` comes. Then nobody new is let in, streams end, requests that are being answered
+/// may end, and after `drain` the rest is cut off.
+///
+/// An error means that the listener cannot be used, or that it is open to others than `app` was told.
+pub async fn serve(
+    listener: std::net::TcpListener,
+    app: Arc<App>,
+    shutdown: impl Future<Output = ()>,
+    drain: Duration,
+) -> io::Result<()> {
+    // What counts is the socket: the file's address may have been changed since, or overridden on the command line.
+    app.local.store(only_this_machine(listener.local_addr()?.ip()), Ordering::Relaxed);
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let most = connections_allowed();
+    let places = Arc::new(Semaphore::new(most as usize));
+    let phase = watch::Sender::new(Phase::Open);
+    let router = router(Arc::clone(&app));
+    let mut shutdown = pin!(shutdown);
+    loop {
+        // A place first, then a connection: who finds none waits in the kernel's queue.
+        let place = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            place = Arc::clone(&places).acquire_owned() => place.expect("the semaphore is never closed"),
+        };
+        let stream = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            accepted = listener.accept() => accepted,
+        };
+        match stream {
+            Ok((stream, _)) => {
+                let connection = Connection::new(Arc::clone(&app), place);
+                tokio::spawn(connection.run(stream, router.clone(), phase.subscribe()));
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                // Out of file descriptors or memory: others must let go first.
+                tracing::warn!(%error, "cannot accept connections at the moment");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    drop(listener);
+    phase.send_replace(Phase::Draining);
+    app.streams.close();
+    let all_gone = places.acquire_many(most);
+    if tokio::time::timeout(drain, all_gone).await.is_err() {
+        tracing::warn!("cut off connections that did not end in time");
+    }
+    phase.send_replace(Phase::Ended);
+    Ok(())
+}
+
+struct Connection {
+    app: Arc<App>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    fn new(app: Arc<App>, place: OwnedSemaphorePermit) -> Self {
+        app.live.metrics.connections.inc();
+        Connection { app, _place: place }
+    }
+
+    async fn run(self, stream: TcpStream, router: axum::Router, mut phase: watch::Receiver<Phase>) {
+        // Both only fail on sockets that are closed already.
+        let _ = stream.set_nodelay(true);
+        let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(PATIENCE)
+            .max_buf_size(BUFFER)
+            .max_headers(MOST_HEADERS)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        let mut connection = pin!(connection);
+        loop {
+            tokio::select! {
+                biased;
+                // How it ended is of no interest: strangers break off as they please.
+                _ = &mut connection => break,
+                _ = phase.changed() => {}
+            }
+            match *phase.borrow_and_update() {
+                Phase::Open => {}
+                Phase::Draining => connection.as_mut().graceful_shutdown(),
+                Phase::Ended => break,
+            }
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.app.live.metrics.connections.dec();
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// How many connections the process may hold, after it allowed itself as many files as the system lets it.
+fn connections_allowed() -> u32 {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = MOST_CONNECTIONS + RESERVED;
+    let possible = limit.maximum.unwrap_or(wanted).min(wanted);
+    let mut files = limit.current.unwrap_or(wanted);
+    if files < possible && setrlimit(Resource::Nofile, Rlimit { current: Some(possible), ..limit }).is_ok() {
+        files = possible;
+    }
+    let connections = files.saturating_sub(RESERVED).clamp(16, MOST_CONNECTIONS);
+    u32::try_from(connections).expect("clamped to less")
+}

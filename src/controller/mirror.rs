@@ -12,6 +12,10 @@ use crate::store::{Error, Repository, create_mirror};
 /// How often a mirror is tidied up.
 const MAINTENANCE: Duration = Duration::from_secs(60 * 60);
 
+/// How long a lock may outlive its process: a child that was forked just before a kill holds it until it starts its own
+/// program.
+const HANDOVER: Duration = Duration::from_secs(2);
+
 /// One repository with the lock that makes this process its only controller.
 pub struct Place {
     dir: PathBuf,
@@ -134,10 +138,16 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
     let io = |source| OpenError::Io { path: path.clone(), source };
     std::fs::create_dir_all(dir).map_err(io)?;
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Taken(dir.to_owned())),
-        Err(TryLockError::Error(source)) => Err(io(source)),
+    let started = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(source)) => return Err(io(source)),
+            Err(TryLockError::WouldBlock) if started.elapsed() > HANDOVER => {
+                return Err(OpenError::Taken(dir.to_owned()));
+            }
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+        }
     }
 }
 

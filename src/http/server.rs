@@ -339,7 +339,7 @@ mod tests {
         server.move_to(6, 8);
         assert!(watcher.event().await.contains("change"), "the same tokens end nothing");
         server.app.reload(&Settings::default());
-        assert!(watcher.rest().await.ends_with("0\r\n\r\n"));
+        assert!(watcher.until("0\r\n\r\n").await.ends_with("0\r\n\r\n"));
         server.end().await;
     }
 
@@ -382,6 +382,31 @@ mod tests {
             }
         }
         assert!(told < 59_000, "{told} events were kept for a reader that was not reading");
+        server.end().await;
+    }
+
+    /// Time stands still but for what waits for it, so half a minute passes as soon as nothing else happens.
+    #[tokio::test(start_paused = true)]
+    async fn half_a_head_half_a_webhook_and_idle_connections_do_not_stay() {
+        let server = Server::start(app_with(&guarded()));
+        assert_eq!(server.connect("GET /config/li").await.rest().await, "");
+        assert_eq!(server.connect("").await.rest().await, "");
+        let used = server.connect("GET /healthz HTTP/1.1\nHost: x\n\n").await.rest().await;
+        assert!(used.ends_with("ok\n"), "{used}");
+        let head = "POST /hooks/gitlab HTTP/1.1\nHost: x\nX-Gitlab-Token: 0123456789abcdef-hook\nContent-Length: 4\n\n12";
+        let half = server.connect(head).await.rest().await;
+        assert!(half.starts_with("HTTP/1.1 408") && half.contains("\"code\":\"timeout\""), "{half}");
+        server.end().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quiet_stream_goes_on_beating() {
+        let server = Server::start(app());
+        for path in ["/watch/live/support", "/events"] {
+            let mut watcher = server.watch(path, "").await;
+            assert!(watcher.until(":\n\n").await.ends_with(":\n\n"), "{path}");
+            assert!(watcher.until(":\n\n").await.ends_with(":\n\n"), "{path}");
+        }
         server.end().await;
     }
 }

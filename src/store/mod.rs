@@ -20,8 +20,10 @@ mod history;
 mod ledger;
 mod locate;
 pub mod locks;
+mod mirror;
 mod objects;
 mod promised;
+mod received;
 mod ref_files;
 mod refs;
 mod remote;
@@ -41,12 +43,14 @@ pub use crash::crash_point;
 pub use discard::{DISCARDED, KEPT_DAYS};
 pub use draft::Draft;
 pub use error::{Error, Result, age_text};
-pub use git_program::Git;
+pub use git_program::{Git, run_unattended};
 pub use history::Recorded;
 pub use ledger::{AgentFolder, Entry, Ledger, LedgerEdit, NewEntry};
 pub use locate::{Located, Misplaced, manifest_on_disk};
 pub use locks::LockFile;
+pub use mirror::{ObjectCounts, create_mirror};
 pub use objects::{Commit, EntryMode, TagObject, Tree, TreeEntry};
+pub use received::ReceivedRefs;
 pub use refs::RefUpdate;
 pub use tree_changes::{Place, TreeChange};
 pub use tree_edit::{TreeEdit, TreeEdits};
@@ -71,6 +75,8 @@ pub struct Repository {
     /// The policy of the default branch's tip, which every step of a command asks for.
     policy: RefCell<Option<PolicyAt>>,
     quarantine: OnceCell<draft::Quarantine>,
+    /// Refs that read as if a push had moved them already.
+    received: ReceivedRefs,
 }
 
 impl Repository {
@@ -87,6 +93,7 @@ impl Repository {
             large_trees: LargeTrees::default(),
             policy: RefCell::default(),
             quarantine: OnceCell::new(),
+            received: ReceivedRefs::new(),
         })
     }
 

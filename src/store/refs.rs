@@ -27,6 +27,9 @@ pub struct RefUpdate {
 impl Repository {
     /// What the ref `name` points at, symbolic refs followed.
     pub fn read_ref(&self, name: &str) -> Result<Option<ObjectId>> {
+        if let Some(received) = self.received.get(name) {
+            return Ok(*received);
+        }
         match self.git.refname_to_id(name) {
             Ok(target) => Ok(Some(id(target))),
             Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
@@ -73,7 +76,14 @@ impl Repository {
 
     /// All refs below `prefix` (which ends in a slash), in the order of their names.
     pub fn list_refs(&self, prefix: &str) -> Result<Vec<(String, ObjectId)>> {
-        Ok(ref_files::list(self.common_dir(), prefix)?.into_iter().collect())
+        let mut refs = ref_files::list(self.common_dir(), prefix)?;
+        for (name, new) in self.received.iter().filter(|(name, _)| name.starts_with(prefix)) {
+            match new {
+                Some(new) => refs.insert(name.clone(), *new),
+                None => refs.remove(name),
+            };
+        }
+        Ok(refs.into_iter().collect())
     }
 
     /// A text that differs whenever a ref does, and when a ref file was last written. Packed refs are told by their

@@ -75,12 +75,18 @@ pub struct World {
     remote: bool,
     /// What environment branches start with.
     pub branch_prefix: String,
+    /// Whether a remote's tags are taken as they were fetched last, as long as its branches stand where they stood.
+    pub tags_as_fetched: bool,
 }
 
 impl World {
     /// The world of `repository`: its origin's, unless there is none or `local` is asked for.
     pub fn of(repository: &Repository, local: bool) -> Self {
-        World { remote: !local && repository.has_remote(REMOTE), branch_prefix: "env/".to_owned() }
+        World {
+            remote: !local && repository.has_remote(REMOTE),
+            branch_prefix: "env/".to_owned(),
+            tags_as_fetched: false,
+        }
     }
 
     /// Whether decisions are pushed to a remote.

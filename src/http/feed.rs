@@ -20,8 +20,8 @@ use bytes::Bytes;
 use http::HeaderValue;
 use serde::Serialize;
 
-use crate::domain::{AgentId, Digest, EnvironmentName, ObjectId, VersionNumber};
-use crate::live::{Environment, Found, Live, Served};
+use crate::domain::{AgentId, Digest, EnvironmentName, ObjectId};
+use crate::live::{Environment, Found, Live, Served, ServedVersion};
 
 /// How many heads a feed remembers having seen.
 const KNOWN_HEADS: usize = 1024;
@@ -240,7 +240,7 @@ impl Feed {
 /// One agent's line.
 #[derive(Serialize)]
 struct Line {
-    version: VersionNumber,
+    version: ServedVersion,
     digest: Digest,
 }
 

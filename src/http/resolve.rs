@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::App;
 use super::problem::{Problem, shortened};
-use crate::domain::{AgentId, Digest, EnvironmentName, VersionNumber};
-use crate::live::{Snapshot, Unrouted};
+use crate::domain::{AgentId, Digest, EnvironmentName};
+use crate::live::{ServedVersion, Snapshot, Unrouted};
 
 /// How many SIP headers are compared at most.
 const MOST_HEADERS: usize = 64;
@@ -27,7 +27,7 @@ struct Call {
 struct Answer<'s> {
     environment: &'s EnvironmentName,
     agent: &'s AgentId,
-    version: VersionNumber,
+    version: ServedVersion,
     digest: Digest,
     /// SIP headers to hand to the agent.
     headers: &'s BTreeMap<String, String>,

@@ -10,7 +10,7 @@ use tower::ServiceExt as _;
 
 use super::App;
 use crate::domain::{Digest, ObjectId, VersionNumber};
-use crate::live::{Environment, Live, Routes, Served, Snapshot};
+use crate::live::{Environment, Live, Routes, Served, ServedVersion, Snapshot};
 use crate::operator::{Secret, Settings};
 
 pub(super) const TOKEN: &str = "0123456789abcdef-read";
@@ -41,7 +41,7 @@ fn served(agent: &str, version: u32) -> Served {
     let number = VersionNumber::new(version).unwrap();
     Served {
         agent: agent.parse().unwrap(),
-        version: number,
+        version: ServedVersion::Number(number),
         digest,
         entry: digest.hex()[..40].parse().unwrap(),
         record: Bytes::from_static(b"{}"),
@@ -69,7 +69,7 @@ pub(super) fn snapshot(places: &[Place]) -> Snapshot {
         };
         (name, Arc::new(environment))
     });
-    Snapshot { ledger: None, environments: environments.collect() }
+    Snapshot { ledger: None, environments: environments.collect(), drafts: None }
 }
 
 /// What most tests serve.

@@ -69,7 +69,7 @@ pub(super) fn snapshot(places: &[Place]) -> Snapshot {
         };
         (name, Arc::new(environment))
     });
-    Snapshot { ledger: None, environments: environments.collect(), drafts: None }
+    Snapshot { environments: environments.collect(), ..Snapshot::default() }
 }
 
 /// What most tests serve.

@@ -82,6 +82,11 @@ impl Place {
         repository.work_dir().map(Path::to_owned)
     }
 
+    /// The folder with the objects of accepted commits.
+    pub(super) fn git_dir(&self) -> Result<PathBuf, OpenError> {
+        Ok(Repository::open(&self.dir)?.common_dir().to_owned())
+    }
+
     /// Whether it is a mirror that nobody else writes.
     pub fn is_mirror(&self) -> bool {
         self.remote.is_some()

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::drafts::Drafts;
@@ -15,6 +16,7 @@ use super::{Controller, OpenError};
 use crate::http::{self, App};
 use crate::live::{Bell, Live, Wake};
 use crate::operator::Settings;
+use crate::targets::{self, Pace, Targets};
 
 /// How long requests and deliveries may take to end.
 pub const DRAIN: Duration = Duration::from_secs(10);
@@ -27,6 +29,7 @@ pub struct Running {
     pub live: Arc<Live>,
     settings: Arc<ArcSwap<Settings>>,
     app: Arc<App>,
+    targets: Targets,
     draining: watch::Sender<bool>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
     threads: Vec<JoinHandle<()>>,
@@ -45,8 +48,11 @@ impl Running {
         let io = |source| OpenError::Io { path: state.to_owned(), source };
         let address = listener.local_addr().map_err(io)?;
         let live = Arc::new(Live::new(jiff::Timestamp::now()));
+        let repository = place.git_dir()?;
         let drafts = place.work_dir().map(|dir| Drafts::new(dir, Arc::clone(&live)));
         let app = App::new(Arc::clone(&live), &settings);
+        let targets =
+            targets::start(&Handle::current(), Arc::clone(&live), &settings, state, &repository, Pace::default());
         let settings = Arc::new(ArcSwap::from_pointee(settings));
         let controller = Controller::new(place, local, Arc::clone(&live), Arc::clone(&settings));
 
@@ -61,7 +67,7 @@ impl Running {
             bells.push(drafts.bell());
             threads.push(thread("drafts", move || drafts.run()).map_err(io)?);
         }
-        Ok(Running { address, live, settings, app, draining, server, threads, bells })
+        Ok(Running { address, live, settings, app, targets, draining, server, threads, bells })
     }
 
     /// Goes on with other settings. Address, remote and state folder stay those of the start.
@@ -71,6 +77,7 @@ impl Running {
             tracing::warn!("`listen`, `remote` and `state` take effect at the next start");
         }
         self.app.reload(&settings);
+        self.targets.reload(&settings);
         self.settings.store(Arc::new(settings));
         self.live.bell.ring(Wake::Reload);
     }
@@ -92,7 +99,7 @@ impl Running {
         let _ = self.draining.send(true);
         let threads = tokio::task::spawn_blocking(|| self.threads.into_iter().for_each(|thread| drop(thread.join())));
         let all = async {
-            let (_, _) = tokio::join!(self.server, threads);
+            let ((), _, _) = tokio::join!(self.targets.stop(DRAIN), self.server, threads);
         };
         // A little longer than each of the parts has.
         tokio::time::timeout(DRAIN + Duration::from_secs(1), all).await.is_ok()

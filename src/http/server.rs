@@ -393,7 +393,8 @@ mod tests {
         assert_eq!(server.connect("").await.rest().await, "");
         let used = server.connect("GET /healthz HTTP/1.1\nHost: x\n\n").await.rest().await;
         assert!(used.ends_with("ok\n"), "{used}");
-        let head = "POST /hooks/gitlab HTTP/1.1\nHost: x\nX-Gitlab-Token: 0123456789abcdef-hook\nContent-Length: 4\n\n12";
+        let head =
+            "POST /hooks/gitlab HTTP/1.1\nHost: x\nX-Gitlab-Token: 0123456789abcdef-hook\nContent-Length: 4\n\n12";
         let half = server.connect(head).await.rest().await;
         assert!(half.starts_with("HTTP/1.1 408") && half.contains("\"code\":\"timeout\""), "{half}");
         server.end().await;

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::context::{GetStreamErrorKind, PublishErrorKind};
-use async_nats::jetstream::kv::{Config, Operation, Store};
+use async_nats::jetstream::kv::{Operation, Store};
 use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::stream::DiscardPolicy;
 use async_nats::jetstream::{self, ErrorCode};
 use async_nats::{Client, ConnectOptions, ServerAddr};
 use bytes::Bytes;
@@ -48,8 +49,8 @@ pub(super) struct Bucket {
     caller: Caller,
     connection: Option<Client>,
     seen: Option<Seen>,
-    /// The bucket as it was when all its values were compared.
-    verified: Option<State>,
+    /// The bucket as it was when all its values were compared, and with what.
+    verified: Option<(State, Wanted)>,
 }
 
 /// What the last look found.
@@ -122,8 +123,8 @@ impl Bucket {
         };
         let info = stream.info().await.map_err(|error| self.failure("read the bucket", &error))?.clone();
         let state = State::of(&info);
-        let mark_is = Wanted { commit: wanted.head, height: wanted.height };
-        if self.verified == Some(state) {
+        let right = Wanted { commit: wanted.head, height: wanted.height };
+        if self.verified == Some((state, right)) {
             return Ok(Held::Deployment { commit: wanted.head, height: wanted.height, changed: None });
         }
         let store =
@@ -138,7 +139,7 @@ impl Bucket {
                 return;
             }
             match values.remove(&key) {
-                Some(right) if right == value => {}
+                Some(known) if known == value => {}
                 _ => other.push(key),
             }
             ours += 1;
@@ -163,8 +164,8 @@ impl Bucket {
         let Some(Mark { commit, height, .. }) = mark.and_then(|mark| Mark::parse(&mark, &wanted.name)) else {
             return Ok(Held::Garbage(format!("the key `{MARK}` is not as it was delivered")));
         };
-        if (Wanted { commit, height }) == mark_is && changed.is_none() {
-            self.verified = Some(state);
+        if (Wanted { commit, height }) == right && changed.is_none() {
+            self.verified = Some((state, right));
         }
         Ok(Held::Deployment { commit, height, changed })
     }
@@ -183,15 +184,11 @@ impl Bucket {
         let (store, mut last, other) = match self.seen.take() {
             Some(Seen { store, state, other }) => (store, state.sequence, other),
             None => {
-                let config = Config {
-                    bucket: self.bucket.clone(),
-                    description: DESCRIPTION.to_owned(),
-                    history: 1,
-                    ..Config::default()
-                };
-                let made = context.create_key_value(config).await;
-                let store = made.map_err(|error| self.failure("make the bucket", &error))?;
-                let last = store.stream.cached_info().state.last_sequence;
+                let made = context.create_stream(stream_of(&self.bucket)).await;
+                let last =
+                    made.map_err(|error| self.failure("make the bucket", &error))?.cached_info().state.last_sequence;
+                let store = context.get_key_value(&self.bucket).await;
+                let store = store.map_err(|error| self.failure("open the bucket", &error))?;
                 (store, last, values.keys().cloned().collect())
             }
         };
@@ -282,6 +279,23 @@ impl Bucket {
 
 /// Marks a bucket as ours even while it holds nothing.
 const DESCRIPTION: &str = "what is live, written by Pointsman";
+
+/// The stream behind a bucket, as NATS ADR-8 has it. Made here because the library asks for the account first, and does
+/// not understand what a server of version 2.9, Debian's, answers.
+fn stream_of(bucket: &str) -> jetstream::stream::Config {
+    jetstream::stream::Config {
+        name: format!("KV_{bucket}"),
+        description: Some(DESCRIPTION.to_owned()),
+        subjects: vec![format!("$KV.{bucket}.>")],
+        max_messages_per_subject: 1,
+        discard: DiscardPolicy::New,
+        allow_rollup: true,
+        deny_delete: true,
+        allow_direct: true,
+        num_replicas: 1,
+        ..jetstream::stream::Config::default()
+    }
+}
 
 /// The values of a deployment, by key, without the mark.
 fn values(wanted: &Environment) -> BTreeMap<String, Bytes> {

@@ -20,11 +20,14 @@ mod history;
 mod ledger;
 mod locate;
 pub mod locks;
+mod loose;
 mod objects;
 mod promised;
 mod ref_files;
 mod refs;
 mod remote;
+mod staging;
+mod tree;
 mod tree_changes;
 mod tree_edit;
 mod work_tree;
@@ -46,15 +49,17 @@ pub use history::Recorded;
 pub use ledger::{AgentFolder, Entry, Ledger, LedgerEdit, NewEntry};
 pub use locate::{Located, Misplaced, manifest_on_disk};
 pub use locks::LockFile;
-pub use objects::{Commit, EntryMode, TagObject, Tree, TreeEntry};
+pub use objects::{Commit, TagObject};
 pub use refs::RefUpdate;
+pub use tree::{EntryMode, Tree, TreeEntry};
 pub use tree_changes::{Place, TreeChange};
 pub use tree_edit::{TreeEdit, TreeEdits};
 pub use work_tree::{Touched, WorkTreeChanges};
 pub use world::{Change, DEFAULT_BRANCH_KEY, RefPlace, SEEN_LEDGER, Scope, World};
 
 use crate::domain::ObjectId;
-use objects::{LargeTrees, Staged};
+use objects::LargeTrees;
+use staging::Staged;
 
 /// A commit, the policy that holds there, and what is wrong with the newest text of it.
 type PolicyAt = (ObjectId, (crate::policy::Policy, Option<String>));
@@ -63,6 +68,8 @@ type PolicyAt = (ObjectId, (crate::policy::Policy, Option<String>));
 pub struct Repository {
     git: git2::Repository,
     staged: RefCell<Staged>,
+    /// Loose objects written and synced by this process.
+    written: RefCell<HashSet<ObjectId>>,
     /// Commits whose parents a shallow clone lacks.
     cut_off: OnceCell<HashSet<ObjectId>>,
     /// The remote that promised what a partial clone leaves out, read when something is missing.
@@ -82,6 +89,7 @@ impl Repository {
         Ok(Repository {
             git,
             staged: RefCell::default(),
+            written: RefCell::default(),
             cut_off: OnceCell::new(),
             partial: OnceCell::new(),
             large_trees: LargeTrees::default(),

@@ -128,7 +128,7 @@ impl Repository {
         loop {
             let tried = self.git.reference_matching(name, oid(new), true, oid(expected.unwrap_or(ObjectId::ZERO)), log);
             let error = match tried {
-                Ok(_) => return durable::sync_folders(&growing),
+                Ok(_) => return durable::sync_together(&growing),
                 Err(error) => error,
             };
             match error.code() {

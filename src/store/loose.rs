@@ -75,7 +75,11 @@ fn database(objects: &Path) -> std::result::Result<git2::Odb<'static>, git2::Err
 fn write_loose(objects: &Path, staged: &Staged, new: &[ObjectId]) -> Result<()> {
     let written = durable::together(new, |id| {
         let (kind, bytes) = staged.get(*id).expect("only staged objects are written");
-        write_unfinished(objects, *id, *kind, bytes).doing(|| format!("write object {id}"))
+        let written = write_unfinished(objects, *id, *kind, bytes).and_then(|unfinished| {
+            unfinished.file.as_file().sync_all()?;
+            Ok(unfinished)
+        });
+        written.doing(|| format!("write object {id}"))
     });
     let unfinished = written.into_iter().collect::<Result<Vec<_>>>()?;
     let mut folders = BTreeSet::new();
@@ -104,7 +108,14 @@ fn place_of(objects: &Path, id: ObjectId) -> PathBuf {
     objects.join(&name[..2]).join(&name[2..])
 }
 
-/// Writes an object as git does, and syncs its bytes.
+/// Writes an object that need not outlive a power cut.
+pub(super) fn write_for_now(objects: &Path, id: ObjectId, kind: ObjectType, bytes: &[u8]) -> std::io::Result<()> {
+    let unfinished = write_unfinished(objects, id, kind, bytes)?;
+    unfinished.file.persist(place_of(objects, id)).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Writes an object as git does.
 fn write_unfinished(objects: &Path, id: ObjectId, kind: ObjectType, bytes: &[u8]) -> std::io::Result<Unfinished> {
     let place = place_of(objects, id);
     let folder = place.parent().expect("an object lies in a folder");
@@ -125,6 +136,5 @@ fn write_unfinished(objects: &Path, id: ObjectId, kind: ObjectType, bytes: &[u8]
     encoder.write_all(format!("{kind} {}\0", bytes.len()).as_bytes())?;
     encoder.write_all(bytes)?;
     encoder.finish()?;
-    file.as_file().sync_all()?;
     Ok(Unfinished { file, in_new_folder })
 }

@@ -17,13 +17,17 @@ mod error;
 mod follow;
 mod git_program;
 mod history;
+mod index_file;
 mod ledger;
 mod locate;
 pub mod locks;
 mod loose;
 mod objects;
 mod promised;
+mod quarantine;
 mod ref_files;
+mod ref_moves;
+mod reflog;
 mod refs;
 mod remote;
 mod staging;
@@ -59,6 +63,7 @@ pub use world::{Change, DEFAULT_BRANCH_KEY, RefPlace, SEEN_LEDGER, Scope, World}
 
 use crate::domain::ObjectId;
 use objects::LargeTrees;
+use ref_files::PackedRefs;
 use staging::Staged;
 
 /// A commit, the policy that holds there, and what is wrong with the newest text of it.
@@ -67,6 +72,7 @@ type PolicyAt = (ObjectId, (crate::policy::Policy, Option<String>));
 /// One repository, opened once per command or worker.
 pub struct Repository {
     git: git2::Repository,
+    packed_refs: PackedRefs,
     staged: RefCell<Staged>,
     /// Loose objects written and synced by this process.
     written: RefCell<HashSet<ObjectId>>,
@@ -77,7 +83,7 @@ pub struct Repository {
     large_trees: LargeTrees,
     /// The policy of the default branch's tip, which every step of a command asks for.
     policy: RefCell<Option<PolicyAt>>,
-    quarantine: OnceCell<draft::Quarantine>,
+    quarantine: OnceCell<quarantine::Quarantine>,
 }
 
 impl Repository {
@@ -88,6 +94,7 @@ impl Repository {
             .map_err(|error| cannot_open(dir, error))?;
         Ok(Repository {
             git,
+            packed_refs: PackedRefs::default(),
             staged: RefCell::default(),
             written: RefCell::default(),
             cut_off: OnceCell::new(),

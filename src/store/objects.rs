@@ -63,6 +63,11 @@ pub(super) fn id(oid: git2::Oid) -> ObjectId {
     ObjectId::from_bytes(oid.as_bytes().try_into().expect("SHA-256 repositories are refused at open"))
 }
 
+/// The id of an object.
+pub(super) fn hash(kind: ObjectType, bytes: &[u8]) -> ObjectId {
+    id(git2::Oid::hash_object(kind, bytes).expect("hashing bytes cannot fail"))
+}
+
 fn timestamp(seconds: i64) -> jiff::Timestamp {
     jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
 }
@@ -192,7 +197,7 @@ impl Repository {
 
     /// The id that `raw` has as an annotated tag.
     pub fn tag_id(raw: &[u8]) -> ObjectId {
-        id(git2::Oid::hash_object(ObjectType::Tag, raw).expect("hashing bytes cannot fail"))
+        hash(ObjectType::Tag, raw)
     }
 }
 

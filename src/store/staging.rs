@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use git2::ObjectType;
 
 use super::Repository;
-use super::objects::id;
+use super::objects::hash;
 use super::tree::Tree;
 use crate::domain::{Identity, ObjectId};
 
@@ -81,7 +81,7 @@ impl Repository {
     }
 
     fn stage(&self, kind: ObjectType, bytes: Vec<u8>) -> ObjectId {
-        let id = id(git2::Oid::hash_object(kind, &bytes).expect("hashing bytes cannot fail"));
+        let id = hash(kind, &bytes);
         let mut staged = self.staged.borrow_mut();
         if !staged.objects.contains_key(&id) {
             staged.order.push(id);

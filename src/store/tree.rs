@@ -28,6 +28,17 @@ impl EntryMode {
         }
     }
 
+    /// The mode that an index writes as a number.
+    pub(super) fn of_number(number: u32) -> Option<Self> {
+        Some(match number {
+            0o100_644 => EntryMode::Blob,
+            0o100_755 => EntryMode::Executable,
+            0o120_000 => EntryMode::Link,
+            0o160_000 => EntryMode::Commit,
+            _ => return None,
+        })
+    }
+
     fn read(octal: &[u8]) -> Option<Self> {
         Some(match octal {
             // 100664 was written by very old versions of git.

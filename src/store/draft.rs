@@ -154,7 +154,7 @@ impl Repository {
         let root = IndexFile::read(&bytes).and_then(|index| index.tree(&mut new));
         let Some(root) = root else { return Ok(None) };
         for (id, bytes) in new {
-            if !self.has(id) {
+            if !self.has_now(id) {
                 loose::write_for_now(objects, id, ObjectType::Tree, &bytes).doing(|| format!("write object {id}"))?;
             }
         }

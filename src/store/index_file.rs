@@ -5,7 +5,7 @@
 //!
 //! Format: gitformat-index(5) of git 2.47.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use git2::ObjectType;
 
@@ -41,7 +41,7 @@ struct Row<'b> {
 pub(super) struct IndexFile<'b> {
     rows: Vec<Row<'b>>,
     /// Trees that were written from this index and still hold, by path, with the number of entries below them.
-    cached: BTreeMap<Vec<u8>, (ObjectId, usize)>,
+    cached: HashMap<Vec<u8>, (ObjectId, usize)>,
 }
 
 /// Takes `count` bytes off the front.
@@ -81,7 +81,7 @@ impl<'b> IndexFile<'b> {
         for _ in 0..count {
             rows.push(Row::read(&mut rest)?);
         }
-        let mut cached = BTreeMap::new();
+        let mut cached = HashMap::new();
         while !rest.is_empty() {
             let name = take(&mut rest, 4)?;
             let length = number(take(&mut rest, 4)?)? as usize;
@@ -172,7 +172,7 @@ fn read_cached(
     rest: &mut &[u8],
     above: &[u8],
     depth: usize,
-    cached: &mut BTreeMap<Vec<u8>, (ObjectId, usize)>,
+    cached: &mut HashMap<Vec<u8>, (ObjectId, usize)>,
 ) -> Option<()> {
     if depth > DEEPEST {
         return None;

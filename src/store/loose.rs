@@ -9,8 +9,7 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
+use flate2::{Compress, Compression, FlushCompress, Status};
 use git2::ObjectType;
 use tempfile::NamedTempFile;
 
@@ -35,7 +34,8 @@ impl Repository {
         let objects = self.common_dir().join("objects");
         // The handle that sees a draft's quarantine cannot tell what is in the repository itself.
         let odb = if staged.is_quarantined() { database(&objects) } else { self.git.odb() }.doing(doing)?;
-        let new = staged.in_order(|id| !odb.exists(oid(id)));
+        // Without looking for new packs at each miss: an object that another process packed just now is written twice.
+        let new = staged.in_order(|id| !odb.exists_ext(oid(id), git2::OdbLookupFlags::NO_REFRESH));
         if new.len() > LOOSE_AT_MOST {
             return self.write_pack(&staged, &new);
         }
@@ -73,9 +73,14 @@ fn database(objects: &Path) -> std::result::Result<git2::Odb<'static>, git2::Err
 
 /// Writes the objects `new`, which stand in the order in which they get their names, below the folder `objects`.
 fn write_loose(objects: &Path, staged: &Staged, new: &[ObjectId]) -> Result<()> {
-    let written = durable::together(new, |id| {
+    let mut deflate = Deflate::default();
+    let deflated = new.iter().map(|id| {
         let (kind, bytes) = staged.get(*id).expect("only staged objects are written");
-        let written = write_unfinished(objects, *id, *kind, bytes).and_then(|unfinished| {
+        (*id, deflate.object(*kind, bytes))
+    });
+    let deflated: Vec<_> = deflated.collect();
+    let written = durable::together(&deflated, |(id, bytes)| {
+        let written = write_unfinished(objects, *id, bytes).and_then(|unfinished| {
             unfinished.file.as_file().sync_all()?;
             Ok(unfinished)
         });
@@ -110,18 +115,45 @@ fn place_of(objects: &Path, id: ObjectId) -> PathBuf {
 
 /// Writes an object that need not outlive a power cut.
 pub(super) fn write_for_now(objects: &Path, id: ObjectId, kind: ObjectType, bytes: &[u8]) -> std::io::Result<()> {
-    let unfinished = write_unfinished(objects, id, kind, bytes)?;
+    let unfinished = write_unfinished(objects, id, &Deflate::default().object(kind, bytes))?;
     unfinished.file.persist(place_of(objects, id)).map_err(|error| error.error)?;
     Ok(())
 }
 
-/// Writes an object as git does.
-fn write_unfinished(objects: &Path, id: ObjectId, kind: ObjectType, bytes: &[u8]) -> std::io::Result<Unfinished> {
+/// What turns objects into the bytes of loose files. Making one costs more than most objects do.
+struct Deflate(Compress);
+
+impl Default for Deflate {
+    fn default() -> Self {
+        Deflate(Compress::new(Compression::fast(), true))
+    }
+}
+
+impl Deflate {
+    fn object(&mut self, kind: ObjectType, bytes: &[u8]) -> Vec<u8> {
+        let header = format!("{kind} {}\0", bytes.len());
+        let whole = [header.as_bytes(), bytes].concat();
+        self.0.reset();
+        // What cannot be compressed grows by five bytes for each 16 KB, and a few more (zlib's `deflateBound`).
+        let mut deflated = Vec::with_capacity(whole.len() + whole.len() / 1_000 + 64);
+        loop {
+            let read = usize::try_from(self.0.total_in()).expect("an object fits into memory");
+            match self.0.compress_vec(&whole[read..], &mut deflated, FlushCompress::Finish) {
+                Ok(Status::StreamEnd) => return deflated,
+                Ok(Status::Ok | Status::BufError) => deflated.reserve(whole.len() / 2 + 64),
+                Err(error) => unreachable!("deflating into memory cannot fail: {error}"),
+            }
+        }
+    }
+}
+
+/// Writes the bytes of a loose object as git does.
+fn write_unfinished(objects: &Path, id: ObjectId, bytes: &[u8]) -> std::io::Result<Unfinished> {
     let place = place_of(objects, id);
     let folder = place.parent().expect("an object lies in a folder");
     let mut temporary = tempfile::Builder::new();
     temporary.prefix(UNFINISHED).permissions(std::fs::Permissions::from_mode(0o444));
-    let (file, in_new_folder) = match temporary.tempfile_in(folder) {
+    let (mut file, in_new_folder) = match temporary.tempfile_in(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             match std::fs::create_dir(folder) {
                 // Another thread or process needed it too.
@@ -132,9 +164,6 @@ fn write_unfinished(objects: &Path, id: ObjectId, kind: ObjectType, bytes: &[u8]
         }
         made => (made?, false),
     };
-    let mut encoder = ZlibEncoder::new(file.as_file(), Compression::fast());
-    encoder.write_all(format!("{kind} {}\0", bytes.len()).as_bytes())?;
-    encoder.write_all(bytes)?;
-    encoder.finish()?;
+    file.write_all(bytes)?;
     Ok(Unfinished { file, in_new_folder })
 }

@@ -137,7 +137,7 @@ impl Repository {
             let out = Git::in_dir(self.git_dir()).run(&["config", "--get", key]).ok()?;
             return Some(String::from_utf8_lossy(&out).trim_end_matches('\n').to_owned());
         }
-        self.git.config().ok()?.snapshot().ok()?.get_string(key).ok()
+        self.git.config().ok()?.get_string(key).ok()
     }
 
     /// Writes a value into the repository's own configuration.

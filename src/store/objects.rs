@@ -122,6 +122,12 @@ impl Repository {
         self.staged.borrow().get(id).is_some() || self.git.odb().is_ok_and(|odb| odb.exists(oid(id)))
     }
 
+    /// The same, without looking for packs that other programs wrote meanwhile.
+    pub(super) fn has_now(&self, id: ObjectId) -> bool {
+        let known = |odb: git2::Odb<'_>| odb.exists_ext(oid(id), git2::OdbLookupFlags::NO_REFRESH);
+        self.staged.borrow().get(id).is_some() || self.git.odb().is_ok_and(known)
+    }
+
     /// The entries of tree `id`.
     pub fn tree(&self, id: ObjectId) -> Result<Rc<Tree>> {
         if let Some((_, tree)) = self.large_trees.borrow().iter().find(|(known, _)| *known == id) {

@@ -37,7 +37,7 @@ impl Repository {
     }
 
     fn log_setting(&self) -> Option<String> {
-        let setting = self.git.config().ok()?.snapshot().ok()?.get_string("core.logAllRefUpdates").ok()?;
+        let setting = self.git.config().ok()?.get_string("core.logAllRefUpdates").ok()?;
         Some(setting.to_lowercase())
     }
 

@@ -16,3 +16,4 @@ pub mod reconcile;
 pub mod report;
 pub mod store;
 pub mod targets;
+pub mod watch;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use super::watch::{Places, Watch, Woken};
+use super::watch::{Watch, Woken};
 use super::{Done, Session};
 use crate::compile::Finding;
 use crate::ops::check::{Checked, Which, check, which};
@@ -13,6 +13,7 @@ use crate::policy;
 use crate::present::findings::{listed, summary};
 use crate::present::terminal::{Style, counted};
 use crate::present::{github, markdown};
+use crate::watch::Places;
 
 /// Compile drafts and tell what is wrong with them
 ///
@@ -153,15 +154,17 @@ fn tell_round(last: Option<&Checked>, checked: &Checked, format: Format, session
 /// What a check reads: the folders of agents and around them, included files, and pointsman.toml at the root.
 fn places(workspace: &Workspace, checked: Option<&Checked>) -> Places {
     let Some(root) = workspace.repository.work_dir() else { return Places::default() };
-    let mut places = Places::of(root);
+    let mut places = Places::default();
+    places.alone(root.to_owned());
     let Some(checked) = checked else { return places };
     // The folder around an agent's is where the next agent will appear.
     let misplaced = checked.repository.iter().map(|finding| &finding.path).filter(|path| *path != policy::FILE);
     for folder in checked.agents.iter().map(|agent| &agent.folder).chain(misplaced) {
-        places.add(folder.rsplit_once('/').map_or(folder, |(around, _)| around));
+        let around = folder.rsplit_once('/').map_or(folder.as_str(), |(around, _)| around);
+        places.deep(root.join(around));
     }
     for folder in checked.agents.iter().flat_map(|agent| &agent.include_folders) {
-        places.add(folder);
+        places.deep(root.join(folder));
     }
     places
 }

@@ -9,6 +9,7 @@ mod diff;
 mod discard;
 mod history;
 mod hold;
+mod hook;
 mod init;
 mod new;
 mod options;
@@ -22,6 +23,7 @@ mod retire;
 mod revoke;
 mod rollback;
 mod schema;
+mod serve;
 mod session;
 mod status;
 mod verify;
@@ -71,8 +73,10 @@ enum Command {
     History(history::Args),
     Compare(compare::Args),
     Reconcile(reconcile::Args),
+    Serve(serve::Args),
     Verify(verify::Args),
     Protect(protect::Args),
+    Hook(hook::Args),
     Deliveries(deliveries::Args),
     Demo(demo::Args),
     Schema(schema::Args),
@@ -86,7 +90,10 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
     };
-    cli.global.start_logging();
+    // A daemon's log is set by its own file, which is read first.
+    if !matches!(cli.command, Command::Serve(_)) {
+        cli.global.start_logging("error", false);
+    }
     let session = Session::new(cli.global);
     match dispatch(&cli.command, &session) {
         Ok(code) => code,
@@ -130,8 +137,10 @@ fn dispatch(command: &Command, session: &Session) -> Done {
         Command::History(args) => history::run(args, session),
         Command::Compare(args) => compare::run(args, session),
         Command::Reconcile(args) => reconcile::run(args, session),
+        Command::Serve(args) => serve::run(args, session),
         Command::Verify(args) => verify::run(args, session),
         Command::Protect(args) => protect::run(args, session),
+        Command::Hook(args) => hook::run(args, session),
         Command::Deliveries(args) => deliveries::run(args, session),
         Command::Demo(args) => demo::run(args, session),
         Command::Schema(args) => schema::run(args, session),

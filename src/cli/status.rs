@@ -4,6 +4,8 @@ use super::{Done, Session, views};
 use crate::ops::status::{AgentStatus, DraftState, Status, status};
 use crate::present::escape::escape;
 use crate::present::terminal::{Style, table};
+use crate::reconcile::Note;
+use crate::store::age_text;
 
 /// Show where everything stands: drafts, versions, environments, and what waits
 ///
@@ -60,9 +62,27 @@ fn text(status: &Status, style: &Style) -> String {
         [only] => text.push_str(&format!("tag {} waits for a pass: pointsman reconcile --once\n", escape(only))),
         many => text.push_str(&format!("{} tags wait for a pass: pointsman reconcile --once\n", many.len())),
     }
+    if let Some(note) = &status.controller {
+        text.push_str(&controller(note, jiff::Timestamp::now()));
+    }
     for note in &status.notes {
         text.push_str(&format!("note: {}\n", escape(note)));
     }
+    text
+}
+
+fn controller(note: &Note, now: jiff::Timestamp) -> String {
+    let ago = |at| age_text(now.duration_since(at).try_into().unwrap_or_default());
+    let mut text = format!("controller: last pass {} ago", ago(note.at));
+    match (&note.failure, note.confirmed) {
+        (None, _) => {}
+        (Some(failure), Some(confirmed)) => {
+            text.push_str(&format!(", failed: {}; what is served was right {} ago", escape(failure), ago(confirmed)));
+        }
+        (Some(failure), None) => text.push_str(&format!(", failed: {}", escape(failure))),
+    }
+    text.push('\n');
+    text.push_str(&views::waits(&note.waits));
     text
 }
 

@@ -1,55 +1,21 @@
-//! Says when files changed. A wake-up carries no facts: whoever is woken reads everything again.
+//! `--watch`: waits until files changed and stay as they are, or until Ctrl-C.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::{Event, PollWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::Session;
 use crate::ops::Problem;
+use crate::watch::{FileWatch, Places};
 
 /// Editors write a file in several steps; what comes this close together is one change.
 const SETTLED: Duration = Duration::from_millis(200);
 
 /// Something that never stops writing is looked at all the same.
 const LONGEST_CHANGE: Duration = Duration::from_secs(2);
-
-/// How often files are looked at where the system cannot tell.
-const POLL: Duration = Duration::from_secs(1);
-
-/// Folders to watch: the root itself, and others with everything below them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Places {
-    root: PathBuf,
-    deep: BTreeSet<PathBuf>,
-}
-
-impl Places {
-    /// The folder `root` alone.
-    pub(super) fn of(root: &Path) -> Self {
-        Places { root: root.to_owned(), deep: BTreeSet::new() }
-    }
-
-    /// Adds `folder`, seen from the root, with everything below it.
-    pub(super) fn add(&mut self, folder: &str) {
-        self.deep.insert(self.root.join(folder));
-    }
-
-    /// Each folder once: none that stands in another one that is watched with everything below it.
-    fn modes(&self) -> Vec<(&Path, RecursiveMode)> {
-        let inside = |path: &Path| path.ancestors().skip(1).any(|above| self.deep.contains(above));
-        let deep = self.deep.iter().map(PathBuf::as_path).filter(|path| !inside(path));
-        let mut modes: Vec<_> = deep.map(|path| (path, RecursiveMode::Recursive)).collect();
-        if !self.deep.contains(&self.root) {
-            modes.push((&self.root, RecursiveMode::NonRecursive));
-        }
-        modes
-    }
-}
 
 /// Why a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,43 +31,39 @@ pub(super) struct Watch<'s> {
     session: &'s Session,
     wake: Arc<Notify>,
     end: Arc<Notify>,
-    watcher: Box<dyn Watcher>,
-    polling: bool,
-    followed: Vec<PathBuf>,
+    files: FileWatch,
 }
 
 impl<'s> Watch<'s> {
     /// A watch over nothing yet.
     pub(super) fn new(session: &'s Session) -> Result<Self, Problem> {
         let wake = Arc::new(Notify::new());
-        let (watcher, polling): (Box<dyn Watcher>, _) = match notify::recommended_watcher(waker(&wake)) {
-            Ok(watcher) => (Box::new(watcher), false),
-            Err(error) => (poll(&wake, session, &error)?, true),
-        };
-        Ok(Watch { session, wake, end: Arc::new(Notify::new()), watcher, polling, followed: Vec::new() })
+        let waker = Arc::clone(&wake);
+        let files = FileWatch::new(move |paths| {
+            // What git keeps for itself is written by the check that looks.
+            let of_git = |path: &PathBuf| path.iter().any(|part| part == ".git");
+            if paths.is_empty() || !paths.iter().all(of_git) {
+                waker.notify_one();
+            }
+        });
+        let watch =
+            Watch { session, wake, end: Arc::new(Notify::new()), files: files.map_err(|error| cannot(&error))? };
+        watch.tell_polling(false);
+        Ok(watch)
     }
 
-    /// Watches `places` in place of what was watched before. Also a folder that is watched already is registered
-    /// again, because another one may have taken its name.
+    /// Watches `places` in place of what was watched before.
     pub(super) fn follow(&mut self, places: &Places) -> Result<(), Problem> {
-        for path in std::mem::take(&mut self.followed) {
-            let _ = self.watcher.unwatch(&path);
-        }
-        for (path, mode) in places.modes() {
-            match self.watcher.watch(path, mode) {
-                Ok(()) => self.followed.push(path.to_owned()),
-                // What is gone is noticed by the watch over the folder around it.
-                Err(error) if is_gone(&error) => {}
-                Err(error) if self.polling => return Err(cannot(&error)),
-                Err(error) => {
-                    self.watcher = poll(&self.wake, self.session, &error)?;
-                    self.polling = true;
-                    self.followed.clear();
-                    return self.follow(places);
-                }
-            }
-        }
+        let polled = self.files.polling().is_some();
+        self.files.follow(places).map_err(|error| cannot(&error))?;
+        self.tell_polling(polled);
         Ok(())
+    }
+
+    fn tell_polling(&self, told: bool) {
+        if let Some(why) = self.files.polling().filter(|_| !told) {
+            self.session.tell(&format!("the system cannot tell about changes ({why}): looking every second"));
+        }
     }
 
     /// Waits for a change that has settled, or for Ctrl-C.
@@ -131,39 +93,6 @@ impl<'s> Watch<'s> {
                 end.notify_one();
             }
         });
-    }
-}
-
-/// Wakes for everything but reading, which a check does itself, and what git keeps for itself.
-fn waker(wake: &Arc<Notify>) -> impl Fn(notify::Result<Event>) + Send + 'static + use<> {
-    let wake = Arc::clone(wake);
-    move |event| {
-        let of_git = |path: &PathBuf| path.iter().any(|part| part == ".git");
-        let matters = match event {
-            Ok(event) if event.need_rescan() => true,
-            Ok(event) => !event.kind.is_access() && !event.paths.iter().all(of_git),
-            // Events may have been lost.
-            Err(_) => true,
-        };
-        if matters {
-            wake.notify_one();
-        }
-    }
-}
-
-fn poll(wake: &Arc<Notify>, session: &Session, why: &notify::Error) -> Result<Box<dyn Watcher>, Problem> {
-    session.tell(&format!("the system cannot tell about changes ({why}): looking every second"));
-    // Contents, because times are compared by the second.
-    let config = notify::Config::default().with_poll_interval(POLL).with_compare_contents(true);
-    let watcher = PollWatcher::new(waker(wake), config).map_err(|error| cannot(&error))?;
-    Ok(Box::new(watcher))
-}
-
-fn is_gone(error: &notify::Error) -> bool {
-    match &error.kind {
-        notify::ErrorKind::PathNotFound => true,
-        notify::ErrorKind::Io(error) => error.kind() == std::io::ErrorKind::NotFound,
-        _ => false,
     }
 }
 

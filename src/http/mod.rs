@@ -1,1 +1,77 @@
 //! What the controller answers over HTTP: the data plane of calls and chats, forges' webhooks, health and metrics.
+//!
+//! A request reads memory and nothing else: it never waits for git, for the loop, or for another request. What it reads
+//! is one immutable snapshot, so an answer never mixes two moments.
+
+mod access;
+mod conditional;
+mod config;
+mod events;
+mod feed;
+mod health;
+mod hooks;
+mod path;
+mod problem;
+mod resolve;
+mod router;
+mod server;
+mod stream;
+mod watch;
+
+#[cfg(test)]
+mod testing;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+
+pub use access::may_listen;
+pub use router::router;
+pub use server::serve;
+
+use crate::live::Live;
+use crate::operator::Settings;
+use access::Access;
+use feed::Feeds;
+use stream::Streams;
+
+/// The state behind every route. One per process.
+pub struct App {
+    live: Arc<Live>,
+    access: ArcSwap<Access>,
+    /// Whether only this machine can connect; without it and without tokens, nothing is read.
+    local: AtomicBool,
+    feeds: Feeds,
+    streams: Streams,
+}
+
+impl App {
+    /// Serves what `live` holds to those whom `settings` lets read it.
+    pub fn new(live: Arc<Live>, settings: &Settings) -> Arc<Self> {
+        Arc::new(App {
+            live,
+            access: ArcSwap::from_pointee(Access::of(settings)),
+            local: AtomicBool::new(access::only_this_machine(settings.listen.ip())),
+            feeds: Feeds::default(),
+            streams: Streams::default(),
+        })
+    }
+
+    /// Takes over tokens and webhook secrets of a file that was read again. Streams that are open end, so that nobody
+    /// goes on listening with a token that no longer holds; their readers come back and go on where they were. The
+    /// address stays the one that is listened on.
+    pub fn reload(&self, settings: &Settings) {
+        let access = Access::of(settings);
+        if access.readers_differ(&self.access.load()) {
+            self.access.store(Arc::new(access));
+            self.streams.end_all();
+        } else {
+            self.access.store(Arc::new(access));
+        }
+    }
+
+    fn only_this_machine(&self) -> bool {
+        self.local.load(Ordering::Relaxed)
+    }
+}

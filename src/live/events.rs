@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 use tokio::sync::broadcast;
 
+use super::metrics::Told;
 use crate::domain::{AgentId, EnvironmentName, VersionNumber};
 
 /// How many events are remembered.
@@ -40,6 +41,24 @@ pub enum EventKind {
     PassFailed,
 }
 
+impl EventKind {
+    /// The word in event streams and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            EventKind::Accepted => "accepted",
+            EventKind::Refused => "refused",
+            EventKind::Moved => "moved",
+            EventKind::Held => "held",
+            EventKind::Healed => "healed",
+            EventKind::Marked => "marked",
+            EventKind::Waits => "waits",
+            EventKind::Delivered => "delivered",
+            EventKind::DeliveryFailed => "delivery-failed",
+            EventKind::PassFailed => "pass-failed",
+        }
+    }
+}
+
 /// One thing that happened.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -67,11 +86,12 @@ pub struct Event {
 pub struct EventLog {
     events: Mutex<VecDeque<Arc<Event>>>,
     sender: broadcast::Sender<Arc<Event>>,
+    told: Told,
 }
 
 impl EventLog {
-    pub(super) fn new() -> Self {
-        EventLog { events: Mutex::default(), sender: broadcast::Sender::new(256) }
+    pub(super) fn new(told: Told) -> Self {
+        EventLog { events: Mutex::default(), sender: broadcast::Sender::new(256), told }
     }
 
     /// Tells that something happened at `at`.
@@ -84,6 +104,7 @@ impl EventLog {
         version: Option<VersionNumber>,
         text: String,
     ) {
+        self.told.one(kind.word());
         let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         let after = events.back().map_or(0, |event| event.id + 1);
         let id = u64::try_from(at.as_microsecond()).unwrap_or(0).max(after);
@@ -110,7 +131,7 @@ mod tests {
 
     #[test]
     fn ids_grow_even_when_the_clock_goes_back_and_memory_is_bounded() {
-        let log = EventLog::new();
+        let log = EventLog::new(Told::default());
         let at = |second| jiff::Timestamp::from_second(second).unwrap();
         for second in [100, 50, 50, 200] {
             log.tell(at(second), EventKind::Moved, None, None, None, second.to_string());

@@ -4,12 +4,13 @@
 mod bell;
 mod deliveries;
 mod events;
+pub mod metrics;
 mod read;
 mod routes;
 mod snapshot;
 mod status;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -17,15 +18,17 @@ use tokio::sync::watch;
 pub use bell::{Bell, Wake, Woken};
 pub use deliveries::{Deliveries, Delivery, HeldDeployment};
 pub use events::{Event, EventKind, EventLog};
+pub use metrics::Metrics;
 pub use read::read;
 pub use routes::{Routed, Routes, Unrouted};
-pub use snapshot::{Environment, Found, Served, Snapshot};
+pub use snapshot::{DRAFT, Environment, Found, Served, ServedVersion, Snapshot};
 pub use status::{Failure, PassReport, Status};
 
 /// The present state of a controller. One per process.
 pub struct Live {
     snapshot: ArcSwap<Snapshot>,
     changed: watch::Sender<u64>,
+    writers: Mutex<()>,
     status: ArcSwap<Status>,
     /// What happened, newest last.
     pub events: EventLog,
@@ -33,18 +36,23 @@ pub struct Live {
     pub deliveries: Deliveries,
     /// Rings for another pass.
     pub bell: Bell,
+    /// What Prometheus is told.
+    pub metrics: Metrics,
 }
 
 impl Live {
     /// A controller that has not looked yet.
     pub fn new(started: jiff::Timestamp) -> Self {
+        let metrics = Metrics::default();
         Live {
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             changed: watch::Sender::new(0),
+            writers: Mutex::default(),
             status: ArcSwap::from_pointee(Status::starting(started)),
-            events: EventLog::new(),
+            events: EventLog::new(metrics.told.clone()),
             deliveries: Deliveries::default(),
             bell: Bell::default(),
+            metrics,
         }
     }
 
@@ -58,9 +66,20 @@ impl Live {
         self.snapshot.load()
     }
 
-    /// Swaps the snapshot whole and wakes those who watch.
+    /// Swaps the snapshot whole and wakes those who watch. The drafts stay.
     pub fn publish(&self, snapshot: Snapshot) {
-        self.snapshot.store(Arc::new(snapshot));
+        self.swap(|present| Snapshot { drafts: present.drafts.clone(), ..snapshot });
+    }
+
+    /// Swaps the drafts and wakes those who watch.
+    pub fn publish_drafts(&self, drafts: Environment) {
+        self.swap(|present| Snapshot { drafts: Some(Arc::new(drafts)), ..Snapshot::clone(present) });
+    }
+
+    /// Versions and drafts have one writer each; the two must not undo each other.
+    fn swap(&self, next: impl FnOnce(&Snapshot) -> Snapshot) {
+        let _turn = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        self.snapshot.store(Arc::new(next(&self.snapshot.load())));
         self.changed.send_modify(|generation| *generation += 1);
     }
 

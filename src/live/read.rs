@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::{Environment, Routes, Served, Snapshot};
+use super::{Environment, Routes, Served, ServedVersion, Snapshot};
 use crate::domain::ledger::{AcceptedHead, VersionRecord};
 use crate::domain::{AgentId, EnvironmentName, ObjectId};
 use crate::store::{EnvironmentTree, Error, Ledger, Repository, Result};
@@ -16,13 +16,13 @@ use crate::store::{EnvironmentTree, Error, Ledger, Repository, Result};
 /// What the ledger `tip` says is live. What has not changed since `previous` is shared with it, not read again.
 pub fn read(repository: &Repository, tip: Option<ObjectId>, previous: &Snapshot) -> Result<Snapshot> {
     if tip.is_some() && tip == previous.ledger {
-        return Ok(Snapshot { ledger: tip, environments: previous.environments.clone() });
+        return Ok(previous.clone());
     }
     let mut known: HashMap<ObjectId, Arc<Served>> = HashMap::new();
     for environment in previous.environments.values() {
         known.extend(environment.agents.values().map(|served| (served.entry, Arc::clone(served))));
     }
-    let mut snapshot = Snapshot { ledger: tip, ..Snapshot::default() };
+    let mut snapshot = Snapshot { ledger: tip, drafts: previous.drafts.clone(), ..Snapshot::default() };
     for (name, head) in Ledger::at(repository, tip)?.heads()? {
         let environment = match previous.environments.get(&name) {
             Some(unchanged) if unchanged.head == head.head && unchanged.height == head.height => Arc::clone(unchanged),
@@ -80,7 +80,7 @@ fn served(repository: &Repository, agent: &AgentId, entry: ObjectId) -> Result<S
     let header = |text: String| HeaderValue::from_str(&text).expect("digests and versions are plain ASCII");
     Ok(Served {
         agent: agent.clone(),
-        version: version.number,
+        version: ServedVersion::Number(version.number),
         digest: version.digest,
         entry,
         config,

@@ -1,6 +1,7 @@
 //! The snapshot: what every environment serves, immutable, swapped whole.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,13 +10,54 @@ use http::HeaderValue;
 use super::Routes;
 use crate::domain::{AgentId, Digest, EnvironmentName, ObjectId, VersionNumber};
 
+/// What is served: a version, or the draft as it is saved at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServedVersion {
+    /// A published version.
+    Number(VersionNumber),
+    /// The working tree. It is served by a controller that works in it, to whoever develops there, and goes nowhere
+    /// else.
+    Draft,
+}
+
+impl ServedVersion {
+    /// The number, where it is a published version.
+    pub fn number(self) -> Option<VersionNumber> {
+        match self {
+            ServedVersion::Number(number) => Some(number),
+            ServedVersion::Draft => None,
+        }
+    }
+}
+
+impl fmt::Display for ServedVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServedVersion::Number(number) => number.fmt(f),
+            ServedVersion::Draft => f.write_str(DRAFT),
+        }
+    }
+}
+
+impl serde::Serialize for ServedVersion {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            ServedVersion::Number(number) => number.serialize(serializer),
+            ServedVersion::Draft => serializer.serialize_str(DRAFT),
+        }
+    }
+}
+
+/// The name under which drafts are served, where no environment has it.
+pub const DRAFT: &str = "draft";
+
 /// One version as it is served. Shared by all environments that serve it.
 #[derive(Debug)]
 pub struct Served {
     /// The agent.
     pub agent: AgentId,
     /// Its version.
-    pub version: VersionNumber,
+    pub version: ServedVersion,
     /// Digest of `config`.
     pub digest: Digest,
     /// The ledger's entry: the very tree that the environment branch holds.
@@ -77,17 +119,20 @@ impl Environment {
 }
 
 /// What all environments serve at one moment.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// The ledger commit it was read from; nothing before there is one.
     pub ledger: Option<ObjectId>,
     /// By name.
     pub environments: BTreeMap<EnvironmentName, Arc<Environment>>,
+    /// The drafts of the working tree, shaped as an environment: its head is made of their content, and its height
+    /// grows with each change.
+    pub drafts: Option<Arc<Environment>>,
 }
 
 impl Snapshot {
-    /// The environment called `name`.
+    /// The environment called `name`; drafts stand behind the name [`DRAFT`] unless an environment has it.
     pub fn environment(&self, name: &str) -> Option<&Arc<Environment>> {
-        self.environments.get(name)
+        self.environments.get(name).or_else(|| self.drafts.as_ref().filter(|_| name == DRAFT))
     }
 }

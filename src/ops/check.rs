@@ -151,8 +151,8 @@ fn policy_finding(error: PolicyError) -> Finding {
     Finding { place, hint, ..Finding::new(Severity::Error, "policy", FILE, message) }
 }
 
-/// The draft of every agent.
-pub(super) fn drafts(workspace: &Workspace, named: Option<&str>) -> Result<BTreeMap<AgentId, Found>, Problem> {
+/// The draft of every agent, in the working tree or in the one called `named`.
+pub fn drafts(workspace: &Workspace, named: Option<&str>) -> Result<BTreeMap<AgentId, Found>, Problem> {
     let (policy, _) = policy(workspace, named)?;
     Ok(look(workspace, &policy, named)?.drafts)
 }

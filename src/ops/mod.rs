@@ -6,6 +6,7 @@ pub mod check;
 pub mod diff;
 pub mod discard;
 pub mod embedded;
+pub mod hook;
 pub mod idempotency;
 pub mod import;
 pub mod init;

@@ -81,6 +81,9 @@ pub fn protect(workspace: &Workspace, forge: Forge, controller: Option<&str>) ->
         policy.environments.iter().map(|environment| format!("{}{}", names.prefix, environment.name)).collect();
     let mut notes = vec![format!("environment branches now: {}", environments.join(", "))];
     notes.extend(advice(forge).iter().map(|note| (*note).to_owned()));
+    notes.push(
+        "on a git server of your own there is more: `pointsman hook pre-receive` judges what is pushed".to_owned(),
+    );
     Ok(Protection { forge, controller: given.to_owned(), controller_known: controller.is_some(), notes, rules })
 }
 

@@ -10,6 +10,7 @@ use super::{Problem, Workspace};
 use crate::domain::ledger::AcceptedHead;
 use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionNumber, VersionTag};
 use crate::policy::Policy;
+use crate::reconcile::Note;
 use crate::store::{
     AgentContent, AgentFolder, EnvironmentTree, Error, Ledger, Located, LockFile, RefPlace, Scope, Tip,
     WorkTreeChanges, World,
@@ -83,6 +84,9 @@ pub struct Status {
     pub pending_tags: Vec<String>,
     /// What a person should know.
     pub notes: Vec<String>,
+    /// What a controller that works here said of its newest pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub controller: Option<Note>,
 }
 
 /// Looks. With `fetch` the remote is asked first.
@@ -127,7 +131,15 @@ pub fn status(workspace: &Workspace, fetch: bool) -> Result<Status, Problem> {
     for agent in ids {
         agents.push(agent_status(&ledger, agent, located.get(agent), folders.get(agent), drafts.get(agent), &served)?);
     }
-    Ok(Status { default_branch, remote: world.is_remote(), environments, agents, pending_tags, notes })
+    Ok(Status {
+        default_branch,
+        remote: world.is_remote(),
+        environments,
+        agents,
+        pending_tags,
+        notes,
+        controller: Note::read(repository),
+    })
 }
 
 /// What an environment serves and holds.

@@ -70,6 +70,7 @@ impl Workspace {
         Context {
             repository: &self.repository,
             local: self.local,
+            tags_as_fetched: false,
             now: self.now,
             committer: self.identity().unwrap_or_else(|_| controller()),
         }

@@ -10,7 +10,7 @@ use crate::domain::version::FARTHEST_AHEAD;
 use crate::domain::{AgentId, Digest, ObjectId, VersionNumber, VersionTag};
 use crate::plan::{Accepted, Verdict};
 use crate::policy::Policy;
-use crate::store::{Error, NewEntry, Repository, Result, TagObject};
+use crate::store::{Error, Misplaced, NewEntry, Repository, Result, TagObject};
 
 /// A judgement, or the reason why the tag is none of ours.
 pub enum Judged {
@@ -40,6 +40,11 @@ pub fn judge(
             compiler: COMPILER.to_owned(),
         })))
     };
+    if newest.is_none()
+        && let Some(reason) = of_nobody(repository, tag, object)?
+    {
+        return Ok(Judged::NotOurs(reason));
+    }
     let again = format!("git tag -d {tag} && git tag -a {tag} <commit> -m <note>");
     let Some(read) = repository.tag_object(object)? else {
         return refuse(
@@ -74,9 +79,6 @@ pub fn judge(
     };
     let located = match repository.locate(root, &policy, &tag.agent)? {
         Ok(located) => located,
-        Err(fault @ crate::store::Misplaced::Unknown { .. }) if newest.is_none() => {
-            return Ok(Judged::NotOurs(format!("{fault} (commit {})", read.target.short())));
-        }
         Err(fault) => return refuse("misplaced", fault.to_string()),
     };
     let whole = repository.content(root, &located).and_then(|content| match content {
@@ -98,6 +100,21 @@ pub fn judge(
     let entry =
         repository.stage_entry(&NewEntry { record: &record, content, config: frozen.bytes(), tag: &read.raw })?;
     Ok(Judged::Verdict(Verdict::Accept(Box::new(Accepted { entry, record, key: key(&read.message) }))))
+}
+
+/// Why a tag is none of ours, whatever else is wrong with it: no agent of its name is in the tagged commit. Many
+/// repositories have tags of this form for other things, lightweight ones too.
+pub fn of_nobody(repository: &Repository, tag: &VersionTag, object: ObjectId) -> Result<Option<String>> {
+    let Some(commit) = repository.resolve_commit(&object.to_string()) else { return Ok(None) };
+    let policy = match repository.policy_text(commit)?.map(|text| Policy::parse(&text)) {
+        None => Policy::default(),
+        Some(Ok(policy)) => policy,
+        Some(Err(_)) => return Ok(None),
+    };
+    Ok(match repository.locate(repository.commit(commit)?.tree, &policy, &tag.agent)? {
+        Err(fault @ Misplaced::Unknown { .. }) => Some(format!("{fault} (commit {})", commit.short())),
+        _ => None,
+    })
 }
 
 fn quoted(findings: &[Finding]) -> String {

@@ -104,7 +104,7 @@ impl Settled {
 }
 
 /// Replaces a hint by rename, so that a reader never sees half of one.
-fn write_hint(dir: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+pub(super) fn write_hint(dir: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::create_dir_all(dir)?;
     let mut file = tempfile::NamedTempFile::new_in(dir)?;
     file.write_all(bytes)?;

@@ -7,6 +7,7 @@ mod history;
 mod judge;
 mod line;
 mod memory;
+mod note;
 mod observe;
 mod parts;
 mod pass;
@@ -20,9 +21,10 @@ use crate::plan::{Answer, Plan, Request};
 use crate::store::{Repository, Scope};
 
 pub use crate::store::crash_point;
-pub use judge::{Judged, judge};
+pub use judge::{Judged, judge, of_nobody};
 pub use line::misfit;
 pub use memory::Memory;
+pub use note::Note;
 pub use observe::View;
 pub use pass::{Decided, Foreseen, dry_run, foresee, run};
 pub use proof::disproof;
@@ -34,6 +36,9 @@ pub struct Context<'r> {
     pub repository: &'r Repository,
     /// Whether the remote is left alone.
     pub local: bool,
+    /// Whether a remote's tags are taken as they were fetched last, as long as its branches stand where they stood: a
+    /// look that nothing called for is cheap then.
+    pub tags_as_fetched: bool,
     /// The present moment; a parameter, so that nothing depends on the day of the week.
     pub now: jiff::Timestamp,
     /// Who is written into commits that nobody asked for by name.

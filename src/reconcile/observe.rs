@@ -83,6 +83,7 @@ pub struct Opened {
 pub fn open(context: &Context<'_>, scope: &Scope) -> Result<Opened> {
     let repository = context.repository;
     let mut world = World::of(repository, context.local);
+    world.tags_as_fetched = context.tags_as_fetched;
     world.refresh(repository, scope)?;
     let (_, default_tip) = world.default_branch(repository)?;
     let (policy, policy_note) = world.policy(repository)?;

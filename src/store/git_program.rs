@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -16,6 +18,15 @@ const LOCAL_LIMIT: Duration = Duration::from_secs(120);
 
 /// How long a fetch or push may take.
 pub(super) const NETWORK_LIMIT: Duration = Duration::from_secs(300);
+
+/// Whether nobody sits in front of this process.
+static UNATTENDED: AtomicBool = AtomicBool::new(false);
+
+/// Lets all git commands of this process know that nobody is there to ask: one that needs a password or a host key
+/// fails at once, and one that takes too long is ended together with what it started.
+pub fn run_unattended() {
+    UNATTENDED.store(true, Ordering::Relaxed);
+}
 
 /// What a git that runs us as a hook or an alias leaves in the environment about *its* repository, index and command.
 /// Ours names its repository by folder; settings given with `git -c` still hold.
@@ -126,6 +137,14 @@ impl Git {
         }
         command.args(args).env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let unattended = UNATTENDED.load(Ordering::Relaxed);
+        if unattended {
+            command.env("GIT_TERMINAL_PROMPT", "0").process_group(0);
+            // What the operator set for ssh stays.
+            if ["GIT_SSH_COMMAND", "GIT_SSH"].iter().all(|name| std::env::var_os(name).is_none()) {
+                command.env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=15");
+            }
+        }
         command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().doing(|| "start `git`: is it installed and on the PATH?".to_owned())?;
@@ -142,6 +161,9 @@ impl Git {
         }
         for _ in 0..readers.len() {
             if ends.recv_timeout(self.limit).is_err() {
+                if unattended {
+                    end_group(&child);
+                }
                 let _ = child.kill();
                 let _ = child.wait();
                 return Err(Error::GitTimeout { command: shown(args), seconds: self.limit.as_secs() });
@@ -150,6 +172,14 @@ impl Git {
         let status = child.wait().doing(|| format!("wait for `git {}`", shown(args)))?;
         let [stdout, stderr] = readers.map(|reader| reader.join().unwrap_or_default());
         Ok(Ended { success: status.success(), stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
+    }
+}
+
+/// Ends everything that `child` started: ssh, or git's own helper for http.
+fn end_group(child: &Child) {
+    let id = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+    if let Some(group) = id {
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }
 }
 

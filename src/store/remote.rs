@@ -19,6 +19,19 @@ impl World {
         if !self.is_remote() {
             return Ok(());
         }
+        if self.tags_as_fetched && *scope == Scope::All {
+            let branches = |world: &World| Ok((world.tracked_branches(repository)?, world.default_branch(repository)?));
+            let before = branches(self)?;
+            self.read_remote(repository, &Scope::Agents(BTreeSet::new()))?;
+            // A ledger that moved may name tags that were not here when they were read.
+            if branches(self)? == before {
+                return Ok(());
+            }
+        }
+        self.read_remote(repository, scope)
+    }
+
+    fn read_remote(&self, repository: &Repository, scope: &Scope) -> Result<()> {
         let head = format!("refs/remotes/{REMOTE}/HEAD");
         if repository.read_symbolic(&head).is_none() {
             self.ask_default_branch(repository)?;

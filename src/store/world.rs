@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ref_moves::RefMoves;
 use super::{Error, Repository, Result, crash_point};
 use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionTag};
 use crate::policy::Policy;
@@ -75,12 +76,18 @@ pub struct World {
     remote: bool,
     /// What environment branches start with.
     pub branch_prefix: String,
+    /// Whether a remote's tags are taken as they were fetched last, as long as its branches stand where they stood.
+    pub tags_as_fetched: bool,
 }
 
 impl World {
     /// The world of `repository`: its origin's, unless there is none or `local` is asked for.
     pub fn of(repository: &Repository, local: bool) -> Self {
-        World { remote: !local && repository.has_remote(REMOTE), branch_prefix: "env/".to_owned() }
+        World {
+            remote: !local && repository.has_remote(REMOTE),
+            branch_prefix: "env/".to_owned(),
+            tags_as_fetched: false,
+        }
     }
 
     /// Whether decisions are pushed to a remote.
@@ -227,9 +234,10 @@ impl World {
         };
         let mut ordered: Vec<_> = changes.iter().collect();
         ordered.sort_by_key(|change| order(change));
+        let mut moves = RefMoves::prepare(repository, ordered.iter().map(|change| change.new))?;
         for change in ordered {
             let name = self.published_name(&change.place);
-            let moved = repository.move_ref(&name, change.expected, change.new, "pointsman");
+            let moved = moves.make(&name, change.expected, change.new, "pointsman");
             // Past the ledger the decision stands: a branch that could not follow now follows in the next pass.
             if let Err(error) = moved {
                 match change.place {
@@ -241,7 +249,7 @@ impl World {
             }
             crash_point(&format!("{name} moved"));
         }
-        Ok(())
+        moves.finish()
     }
 
     /// Refuses before anything is written what would stop one of `changes` for good: a lock left by a dead process, or

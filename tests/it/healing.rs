@@ -569,3 +569,16 @@ fn trees_that_nest_without_end_stop_nobody() {
     repo.pointsman(&["reconcile", "--once"]).refused("more than 100000 files and folders", "");
     assert_eq!(repo.pointsman(&["verify"]).code, 1);
 }
+
+#[test]
+fn tags_of_other_things_are_told_and_not_remembered() {
+    let world = World::new();
+    let repo = world.repository("shop");
+    repo.publish_support("One");
+    repo.git(&["tag", "mylib/v1"]).ok();
+    repo.git(&["tag", "-a", "otherlib/v500", "-m", "Another product"]).ok();
+    let told = repo.pointsman(&["reconcile", "--once"]).ok().stdout;
+    assert!(told.contains("ignored: ") && told.contains("mylib") && told.contains("otherlib"), "{told}");
+    let ledger = repo.git_out(&["ls-tree", "-r", "--name-only", "pointsman/ledger"]);
+    assert!(!ledger.contains("mylib") && !ledger.contains("otherlib"), "{ledger}");
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pointsman::domain::{Digest, ObjectId, VersionNumber};
-use pointsman::live::{Delivery, Environment, Live, PassReport, Routes, Served, Snapshot, Status, Wake};
+use pointsman::live::{Delivery, Environment, Live, PassReport, Routes, Served, ServedVersion, Snapshot, Status, Wake};
 use pointsman::operator::{SecretSource, Settings};
 use pointsman::targets::{self, Pace, Targets};
 use tokio::runtime::Runtime;
@@ -51,7 +51,7 @@ pub fn served(agent: &str, version: u32, text: &str) -> Arc<Served> {
     let record = format!("{{\n  \"agent\": \"{agent}\",\n  \"number\": {version}\n}}\n");
     Arc::new(Served {
         agent: agent.parse().unwrap(),
-        version: VersionNumber::new(version).unwrap(),
+        version: ServedVersion::Number(VersionNumber::new(version).unwrap()),
         digest,
         entry: ObjectId::from_bytes([u8::try_from(version % 250).unwrap(); 20]),
         config: config.into(),
@@ -114,7 +114,7 @@ impl Stage {
     /// Makes `environments` live.
     pub fn publish(&self, environments: Vec<Environment>) {
         let named = environments.into_iter().map(|one| (one.name.clone(), Arc::new(one)));
-        self.live.publish(Snapshot { ledger: None, environments: named.collect() });
+        self.live.publish(Snapshot { environments: named.collect(), ..Snapshot::default() });
     }
 
     /// Tells of a pass that ended well, as the loop does.

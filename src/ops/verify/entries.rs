@@ -13,7 +13,7 @@ use crate::store::{Error, Repository};
 const WORTH_A_THREAD: usize = 200;
 
 /// The tagged commit of an entry, and what is wrong with the entry.
-type Proof = Result<(ObjectId, Option<String>), Error>;
+pub(in crate::ops) type Proof = Result<(ObjectId, Option<String>), Error>;
 
 impl Verifying<'_> {
     /// Checks all entries and returns the commits that they were tagged at.
@@ -47,7 +47,8 @@ impl Verifying<'_> {
     }
 }
 
-fn prove(repository: &Repository, tag: &VersionTag, tree: ObjectId) -> Proof {
+/// Whether the entry `tree` proves itself as the version `tag`.
+pub(in crate::ops) fn prove(repository: &Repository, tag: &VersionTag, tree: ObjectId) -> Proof {
     let entry = repository.read_entry(tree)?;
     let fault = if entry.record.compiler == COMPILER {
         frozen_again(repository, tag, tree, &entry)

@@ -18,7 +18,7 @@ pub(super) struct Layout {
 }
 
 /// What a path of the ledger is.
-pub(super) enum Meaning {
+pub(in crate::ops) enum Meaning {
     /// A folder on the way to something.
     Folder,
     /// A version's entry.
@@ -38,7 +38,7 @@ pub(super) enum Meaning {
 }
 
 /// What stands at `path`; nothing if Pointsman never writes there.
-pub(super) fn meaning(path: &str, folder: bool) -> Option<Meaning> {
+pub(in crate::ops) fn meaning(path: &str, folder: bool) -> Option<Meaning> {
     if path == "README.md" && !folder {
         return Some(Meaning::Readme);
     }

@@ -44,10 +44,11 @@ struct Data<'t> {
 impl Told {
     /// What is to be told of `environment`.
     pub(super) fn of(environment: &Environment) -> Self {
-        let named = environment
-            .agents
-            .iter()
-            .map(|(agent, served)| (agent.clone(), Named { version: served.version, digest: served.digest }));
+        let named = environment.agents.iter().filter_map(|(agent, served)| {
+            // Drafts are in no environment.
+            let version = served.version.number()?;
+            Some((agent.clone(), Named { version, digest: served.digest }))
+        });
         Told { commit: environment.head, height: environment.height, agents: named.collect() }
     }
 

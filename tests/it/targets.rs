@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use pointsman::live;
 use pointsman::store::Repository;
 
+use crate::daemon::Daemon;
 use crate::env::World;
 use crate::stage::{PACE, Stage, environment, eventually, head};
 
@@ -213,6 +214,66 @@ fn a_late_controller_does_not_deliver_a_lower_height() {
         for stage in [&first, &late] {
             stage.holds("edge", "live", height);
         }
+    }
+}
+
+/// The real controller, stopped as by a power cut between any two steps of a delivery.
+#[test]
+fn a_controller_that_is_killed_in_the_middle_leaves_the_old_or_the_new() {
+    let points =
+        ["deployment written", "deployment named", "link written", "deployment linked", "deployment put aside"];
+    for point in points {
+        let world = World::new();
+        let repo = world.repository("shop");
+        let (path, text) = edge(&world);
+        world.write("operator.toml", &text);
+        let config = world.path("operator.toml");
+        let args = ["--config", config.to_str().unwrap()];
+        let folder = path.join("sandbox");
+        // What a reader finds: which version, of which there must be every file.
+        let read = || {
+            let folder = path.join(std::fs::read_link(&folder).unwrap());
+            let found = files(&folder);
+            if found.len() == 2 {
+                // The beginning, where nothing is served yet.
+                return 0;
+            }
+            let json = |name: &str| serde_json::from_slice::<serde_json::Value>(&found[name]).unwrap();
+            let (record, mark) = (json("agents/support/version.json"), json("environment.json"));
+            assert_eq!(found.len(), 4, "{point}");
+            let digest = pointsman::domain::Digest::of(&found["agents/support/config.json"]);
+            assert_eq!(record["digest"], digest.to_string(), "{point}");
+            let commit = mark["commit"].as_str().unwrap().to_owned();
+            assert_eq!(
+                repo.git_out(&["show", &format!("{commit}:agents/support/version.json")]),
+                String::from_utf8_lossy(&found["agents/support/version.json"]).trim()
+            );
+            record["number"].as_u64().unwrap()
+        };
+        let daemon = Daemon::start(&world, &repo.dir, &args);
+        for number in 1..=3 {
+            repo.publish_support(&number.to_string());
+            daemon.eventually("it is delivered", || folder.exists() && read() == number);
+        }
+        daemon.kill();
+        let daemon = Daemon::start_with(&world, &repo.dir, &args, &[("POINTSMAN_CRASH_AT", point)]);
+        daemon.serves("sandbox", "support", "v3");
+        repo.publish_support("4");
+        daemon.eventually("it dies", || std::net::TcpStream::connect(&daemon.address).is_err());
+        assert!((3..=4).contains(&read()), "{point}");
+        let daemon = Daemon::start(&world, &repo.dir, &args);
+        daemon.eventually("it is delivered", || read() == 4);
+        repo.publish_support("5");
+        daemon.eventually("it is delivered", || read() == 5);
+        daemon.eventually("only three are left", || std::fs::read_dir(path.join("sandbox.d")).unwrap().count() == 4);
+        assert_eq!(
+            std::fs::read_dir(&path)
+                .unwrap()
+                .filter(|entry| { entry.as_ref().unwrap().file_name().to_string_lossy().starts_with(".sandbox") })
+                .count(),
+            0,
+            "{point}"
+        );
     }
 }
 

@@ -6,7 +6,8 @@
 //! A bucket has no transactions, so a reader that watches keys sees them change one after another, `_environment` last.
 //! What it does have is an expected last sequence of the whole stream behind it: each write here names the sequence of
 //! the one before. Whoever else writes in between, another controller or a person, makes the next write fail, and
-//! everything is looked at again. So a late controller cannot mix its height into a newer one.
+//! everything is looked at again. So a late controller cannot mix its height into a newer one. Each write waits for the
+//! one before: of several under way at once, a later one could fit the sequence of somebody else's.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -208,7 +209,7 @@ impl Bucket {
             last = match taken {
                 Ok(taken) => taken.sequence,
                 Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {
-                    return Err(Failure::new(format!("somebody else wrote to the bucket `{}`", self.bucket)));
+                    return Err(Failure::new(format!("somebody else wrote to the bucket `{}`", self.bucket)).passing());
                 }
                 Err(error) => return Err(self.failure(&format!("write `{key}`"), &error)),
             };

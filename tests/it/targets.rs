@@ -136,7 +136,8 @@ fn whatever_was_changed_by_hand_is_put_right() {
     stage.holds("edge", "live", 7);
     let right = files(&path.join("live"));
     let config = "agents/support/config.json";
-    let edits: [(&str, &dyn Fn(&Path)); 10] = [
+    type Edit<'e> = (&'static str, &'e dyn Fn(&Path));
+    let edits: [Edit<'_>; 10] = [
         ("another text of the same length", &|live| {
             let other = String::from_utf8(right[config].clone()).unwrap().replace("hello", "HELLO");
             std::fs::write(live.join(config), other).unwrap();
@@ -216,12 +217,33 @@ fn a_late_controller_does_not_deliver_a_lower_height() {
 }
 
 #[test]
+fn while_another_controller_writes_nothing_is_written() {
+    let world = World::new();
+    let (path, text) = edge(&world);
+    std::fs::create_dir_all(path.join("live.d")).unwrap();
+    let other = std::fs::File::create(path.join("live.d/.lock")).unwrap();
+    other.lock().unwrap();
+    let stage = Stage::start(&world.path("state"), &text);
+    stage.publish(vec![environment("live", 1, &AGENTS)]);
+    stage.fails("edge", "live", "another controller is writing there");
+    assert_eq!(std::fs::read_dir(path.join("live.d")).unwrap().count(), 1);
+    // Let go, or killed: the system frees the lock either way.
+    drop(other);
+    stage.holds("edge", "live", 1);
+}
+
+#[test]
 fn what_is_not_ours_stays_and_what_an_interrupted_delivery_left_goes() {
     let world = World::new();
     let (path, text) = edge(&world);
     world.write("edge/live/precious.txt", "mine");
     std::fs::create_dir_all(path.join("live.d/.tmp-left/agents")).unwrap();
     symlink("nowhere", path.join(".live.tmp-left")).unwrap();
+    // Named but not linked yet, with something in it that nobody can vouch for; and some that were not removed yet.
+    world.write(&format!("edge/live.d/{}/agents/support/config.json", head(2)), "half");
+    for height in 100..110 {
+        world.write(&format!("edge/live.d/{}/environment.json", head(height)), "{}");
+    }
     let stage = Stage::start(&world.path("state"), &text);
     stage.publish(vec![environment("live", 2, &AGENTS)]);
     let state = stage.fails("edge", "live", "is no symlink, so it is not ours to replace");
@@ -232,6 +254,8 @@ fn what_is_not_ours_stays_and_what_an_interrupted_delivery_left_goes() {
     stage.holds("edge", "live", 2);
     let names: Vec<_> = std::fs::read_dir(path.join("live.d")).unwrap().map(|one| one.unwrap().file_name()).collect();
     assert!(names.iter().all(|name| !name.to_str().unwrap().starts_with(".tmp")), "{names:?}");
+    assert_eq!(names.len(), 4, "three deployments and the lock: {names:?}");
+    assert_eq!(std::fs::read_link(path.join("live")).unwrap(), Path::new(&format!("live.d/{}.1", head(2))));
     assert!(!path.join(".live.tmp-left").is_symlink());
 }
 
@@ -351,8 +375,44 @@ fn a_newer_head_elsewhere_is_kept_until_the_loop_knows_it() {
     late.fails("copy", "sandbox", "not known here yet");
     assert_eq!(tip(), newer);
     accepted(&world, &repo.dir, &late);
-    late.holds("copy", "sandbox", first.delivery("copy", "sandbox").unwrap().held.unwrap().height);
+    eventually("both agree", || {
+        let [one, other] = [&first, &late].map(|stage| stage.delivery("copy", "sandbox").unwrap());
+        one.held.is_some() && one.held == other.held && one.failure.is_none() && other.failure.is_none()
+    });
     assert_eq!(tip(), newer);
+}
+
+/// A server that sends everybody elsewhere, and elsewhere.
+#[test]
+fn a_redirect_of_a_git_server_is_not_followed() {
+    use std::io::{Read as _, Write as _};
+    let world = World::new();
+    let repo = world.repository("shop");
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let sending = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = sending.local_addr().unwrap().port();
+    let answer = format!(
+        "HTTP/1.1 302 Found\r\nLocation: http://{}/x/info/refs?service=git-upload-pack\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        elsewhere.local_addr().unwrap()
+    );
+    let (asked, was_asked) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for mut stream in sending.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer.as_bytes());
+            let _ = asked.send(());
+        }
+    });
+    let text = format!(
+        "outgoing.allow = [\"127.0.0.1\", \"::1\"]\n[targets.copy]\nkind = \"git\"\nurl = \"http://localhost:{port}/x\"\n"
+    );
+    let stage = Stage::with(&world.path("state"), &repo.path(".git"), &text, PACE);
+    repo.publish_support("one");
+    accepted(&world, &repo.dir, &stage);
+    stage.fails("copy", "sandbox", "localhost");
+    was_asked.recv().unwrap();
+    assert_eq!(elsewhere.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub(super) fn lock(deployments: &Path) -> Result<File, Failure> {
     let file = file.map_err(|error| cannot("open", &path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Failure::new("another controller is writing there")),
+        Err(TryLockError::WouldBlock) => Err(Failure::new("another controller is writing there").passing()),
         Err(TryLockError::Error(error)) => Err(cannot("lock", &path, &error)),
     }
 }

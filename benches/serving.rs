@@ -164,7 +164,8 @@ fn wrk(address: &str, script: &Path) -> f64 {
     rate.trim().parse().expect("a number")
 }
 
-fn median(mut rates: Vec<f64>) -> f64 {
+fn median(rates: &[f64]) -> f64 {
+    let mut rates = rates.to_vec();
     rates.sort_by(f64::total_cmp);
     rates[rates.len() / 2]
 }
@@ -253,7 +254,7 @@ fn get() {
     }
     println!("get: nginx {theirs:.0?}");
     println!("get: ours  {ours:.0?}");
-    println!("get: ratio of medians {:.2}", median(ours) / median(theirs));
+    println!("get: ratio of medians {:.2}", median(&ours) / median(&theirs));
 }
 
 fn hooks() {
@@ -278,14 +279,14 @@ fn hooks() {
     println!("hooks: {rates:.0?} webhooks of {HOOK_BYTES} bytes a second");
     println!(
         "hooks: {:.2} of the 10,000 wanted; memory {before:.0} MB before, {most:.0} MB at most",
-        median(rates) / 1e4
+        median(&rates) / 1e4
     );
 }
 
 fn watch() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads start");
     runtime.block_on(async {
-        let mut server = Server::start(1000, "0,1");
+        let mut server = Server::start(100, "0,1");
         let before = server.memory().0;
         let started = Instant::now();
         let mut watchers = Vec::new();
@@ -334,7 +335,7 @@ fn watch() {
         }
         let most = server.memory().1;
         println!("watch: memory {before:.0} MB without, {idle:.0} MB with them, {most:.0} MB at most");
-        println!("watch: the last has the change after {spans:.0?} ms, median {:.0}", median(spans));
+        println!("watch: the last has the change after {spans:.0?} ms, median {:.0}", median(&spans));
     });
 }
 

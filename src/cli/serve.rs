@@ -1,25 +1,19 @@
 //! `pointsman serve`: the controller as a long-running process.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Done, Session};
-use crate::controller::{Controller, Drafts, OpenError, Place};
+use crate::controller::{OpenError, Place, Running};
 use crate::domain::Digest;
-use crate::live::{Live, Wake};
-use crate::operator::{SecretSource, Settings};
+use crate::http::may_listen;
+use crate::operator::{Mistake, SecretSource, Settings};
 use crate::ops::Problem;
+use crate::present::escape::escape;
 use crate::store::run_unattended;
-
-/// How long requests and deliveries may take to end after the first signal.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// Run the controller: accept tags, move environment branches, deliver and serve what is live
 ///
@@ -52,59 +46,58 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
 }
 
 async fn serve(args: &Args, session: &Session, settings: Settings, place: Place, state: &Path) -> Done {
-    let listen = settings.listen;
-    let listener = tokio::net::TcpListener::bind(listen).await.map_err(|error| {
-        Problem::refused("cannot_listen", format!("cannot listen on {listen}: {error}"))
-            .hint("--listen 127.0.0.1:0 takes any free port")
-    })?;
-    let address = listener.local_addr().unwrap_or(listen);
-    let live = Arc::new(Live::new(jiff::Timestamp::now()));
+    let listener = listen(&settings)?;
     let shown = place.shown();
-    let work_dir = place.work_dir();
-    let settings = Arc::new(ArcSwap::from_pointee(settings));
-    let controller = Controller::new(place, session.global.local, Arc::clone(&live), Arc::clone(&settings));
     let mut signals = Signals::new()?;
-    let looped = thread("controller", move || controller.run())?;
-    let drafts = work_dir.map(|dir| Drafts::new(dir, Arc::clone(&live)));
-    let drafts_bell = drafts.as_ref().map(Drafts::bell);
-    let drafted = drafts.map(|drafts| thread("drafts", move || drafts.run())).transpose()?;
-    session.print(&format!("listening on http://{address} for {shown}\n"));
-    tracing::info!(%address, repository = shown, state = %state.display(), "serving");
-    let _ = listener;
+    let mut running = Running::start(place, session.global.local, listener, settings, state).map_err(cannot_open)?;
+    session.print(&format!("listening on http://{} for {}\n", running.address, escape(&shown)));
+    tracing::info!(address = %running.address, repository = shown, state = %state.display(), "serving");
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
 
-    while let Signal::Reload = signals.next().await {
-        args.reload(&settings, &live);
+    loop {
+        tokio::select! {
+            signal = signals.next() => match signal {
+                Signal::Reload => args.reload(&running),
+                Signal::End => break,
+            },
+            error = running.failed() => {
+                return Err(Problem::refused("cannot_serve", format!("the web server ended: {error}")));
+            }
+        }
     }
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
     tracing::info!("draining; another signal stops at once");
-    live.bell.close();
-    drafts_bell.iter().for_each(|bell| bell.close());
-    let drained = async {
-        let ended = || {
-            let _ = looped.join();
-            drafted.map(JoinHandle::join)
-        };
-        let _ = tokio::task::spawn_blocking(ended).await;
-    };
     tokio::select! {
-        () = drained => tracing::info!("stopped"),
+        stopped = running.stop() => match stopped {
+            true => tracing::info!("stopped"),
+            false => {
+                tracing::warn!("a pass is still running, stopping all the same");
+                std::process::exit(0);
+            }
+        },
         () = signals.end() => {
             tracing::warn!("stopped at once");
             std::process::exit(130);
-        }
-        // A pass may wait for a remote for minutes; whatever it is at, the next process finishes.
-        () = tokio::time::sleep(DRAIN) => {
-            tracing::warn!("a pass is still running, stopping all the same");
-            std::process::exit(0);
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Problem> {
-    let started = std::thread::Builder::new().name(name.to_owned()).spawn(run);
-    started.map_err(|error| Problem::refused("io", format!("cannot start a thread: {error}")))
+/// A socket where `settings` say.
+pub(super) fn listen(settings: &Settings) -> Result<TcpListener, Problem> {
+    may_listen(settings).map_err(|mistake| operator_mistake("--listen", mistake))?;
+    TcpListener::bind(settings.listen).map_err(|error| {
+        Problem::refused("cannot_listen", format!("cannot listen on {}: {error}", settings.listen))
+            .hint("--listen 127.0.0.1:0 takes any free port")
+    })
+}
+
+fn operator_mistake(place: &str, mistake: Mistake) -> Problem {
+    let problem = Problem::usage("operator_file", format!("{place}: {mistake}"));
+    match mistake.hint {
+        Some(hint) => problem.hint(hint),
+        None => problem,
+    }
 }
 
 impl Args {
@@ -117,13 +110,8 @@ impl Args {
                     Problem::usage("no_such_file", format!("cannot read `{}`: {error}", path.display()))
                         .hint("--config names the operator's file")
                 })?;
-                Settings::parse(&text, &SecretSource::read).map_err(|mistake| {
-                    let problem = Problem::usage("operator_file", format!("{}: {mistake}", path.display()));
-                    match mistake.hint {
-                        Some(hint) => problem.hint(hint),
-                        None => problem,
-                    }
-                })?
+                Settings::parse(&text, &SecretSource::read)
+                    .map_err(|mistake| operator_mistake(&path.display().to_string(), mistake))?
             }
         };
         if let Some(listen) = self.listen {
@@ -158,15 +146,10 @@ impl Args {
     }
 
     /// Reads the operator's file again. A mistake in it is told and changes nothing.
-    fn reload(&self, settings: &ArcSwap<Settings>, live: &Live) {
+    fn reload(&self, running: &Running) {
         match self.settings() {
-            Ok(new) => {
-                let old = settings.load();
-                if (old.listen, &old.remote, &old.state) != (new.listen, &new.remote, &new.state) {
-                    tracing::warn!("`listen`, `remote` and `state` take effect at the next start");
-                }
-                settings.store(Arc::new(new));
-                live.bell.ring(Wake::Reload);
+            Ok(settings) => {
+                running.reload(settings);
                 tracing::info!("read the operator's file again");
             }
             Err(problem) => tracing::error!(error = problem.message, hint = problem.hint, "the old settings stay"),

@@ -7,10 +7,14 @@ use std::time::{Duration, Instant};
 
 use crate::live::Failure;
 use crate::ops::Problem;
-use crate::store::{Error, Repository, create_mirror};
+use crate::store::{Error, ObjectCounts, Repository, create_mirror};
 
 /// How often a mirror is tidied up.
 const MAINTENANCE: Duration = Duration::from_secs(60 * 60);
+
+/// How long a lock may outlive its process: a child that was forked just before a kill holds it until it starts its own
+/// program.
+const HANDOVER: Duration = Duration::from_secs(2);
 
 /// One repository with the lock that makes this process its only controller.
 pub struct Place {
@@ -78,6 +82,11 @@ impl Place {
         repository.work_dir().map(Path::to_owned)
     }
 
+    /// The folder with the objects of accepted commits.
+    pub(super) fn git_dir(&self) -> Result<PathBuf, OpenError> {
+        Ok(Repository::open(&self.dir)?.common_dir().to_owned())
+    }
+
     /// Whether it is a mirror that nobody else writes.
     pub fn is_mirror(&self) -> bool {
         self.remote.is_some()
@@ -114,17 +123,27 @@ impl Place {
         }
     }
 
-    /// Tidies a mirror up once in a while. A person's repository is left to that person's git.
-    pub(super) fn maintain(&self, now: Instant) {
-        let due = self.maintained.get().is_none_or(|last| now.duration_since(last) >= MAINTENANCE);
-        if !self.is_mirror() || !due {
-            return;
+    /// Once in a while: tidies a mirror up, and counts objects. A person's repository is left to that person's git.
+    pub(super) fn maintain(&self, now: Instant) -> Option<ObjectCounts> {
+        let last = self.maintained.get();
+        if last.is_some_and(|last| now.duration_since(last) < MAINTENANCE) {
+            return None;
         }
-        // The first time is an hour from the start: a process that begins has better things to do.
-        if self.maintained.replace(Some(now)).is_some()
-            && let Err(error) = Repository::open(&self.dir).and_then(|repository| repository.maintain())
-        {
-            tracing::warn!(%error, "the mirror could not be tidied up");
+        self.maintained.set(Some(now));
+        let work = || -> Result<ObjectCounts, Error> {
+            let repository = Repository::open(&self.dir)?;
+            // Not at the start: a process that begins has better things to do.
+            if self.is_mirror() && last.is_some() {
+                repository.maintain()?;
+            }
+            repository.count_objects()
+        };
+        match work() {
+            Ok(counts) => Some(counts),
+            Err(error) => {
+                tracing::warn!(%error, "the repository could not be tidied up");
+                None
+            }
         }
     }
 }
@@ -134,10 +153,16 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
     let io = |source| OpenError::Io { path: path.clone(), source };
     std::fs::create_dir_all(dir).map_err(io)?;
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Taken(dir.to_owned())),
-        Err(TryLockError::Error(source)) => Err(io(source)),
+    let started = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(source)) => return Err(io(source)),
+            Err(TryLockError::WouldBlock) if started.elapsed() > HANDOVER => {
+                return Err(OpenError::Taken(dir.to_owned()));
+            }
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+        }
     }
 }
 

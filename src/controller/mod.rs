@@ -8,6 +8,7 @@ mod happened;
 mod mirror;
 mod pass;
 mod places;
+mod running;
 mod schedule;
 
 use std::sync::Arc;
@@ -15,8 +16,8 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-pub use drafts::Drafts;
 pub use mirror::{OpenError, Place};
+pub use running::{DRAIN, Running};
 
 use crate::live::{Live, Wake, Woken};
 use crate::operator::Settings;

@@ -27,6 +27,8 @@ pub enum Wake {
     Retry,
     /// The operator's file was read again.
     Reload,
+    /// A target holds what is not known here.
+    Target,
 }
 
 impl Wake {
@@ -42,6 +44,7 @@ impl Wake {
             Wake::Due => "due",
             Wake::Retry => "retry",
             Wake::Reload => "reload",
+            Wake::Target => "target",
         }
     }
 }

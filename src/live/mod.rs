@@ -2,6 +2,7 @@
 //! read it, and neither ever waits for the other.
 
 mod bell;
+mod deliveries;
 mod events;
 pub mod metrics;
 mod read;
@@ -15,6 +16,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 pub use bell::{Bell, Wake, Woken};
+pub use deliveries::{Deliveries, Delivery, HeldDeployment};
 pub use events::{Event, EventKind, EventLog};
 pub use metrics::Metrics;
 pub use read::read;
@@ -30,6 +32,8 @@ pub struct Live {
     status: ArcSwap<Status>,
     /// What happened, newest last.
     pub events: EventLog,
+    /// How deliveries to targets are doing.
+    pub deliveries: Deliveries,
     /// Rings for another pass.
     pub bell: Bell,
     /// What Prometheus is told.
@@ -46,6 +50,7 @@ impl Live {
             writers: Mutex::default(),
             status: ArcSwap::from_pointee(Status::starting(started)),
             events: EventLog::new(metrics.told.clone()),
+            deliveries: Deliveries::default(),
             bell: Bell::default(),
             metrics,
         }

@@ -8,7 +8,7 @@ use crate::domain::AgentId;
 use crate::policy::routes::Route;
 
 /// The routes of one environment, as its `routes.json` has them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize)]
 pub struct Routes(HashMap<String, Vec<Route>>);
 
 /// The agent that a call gets.
@@ -45,6 +45,11 @@ impl Routes {
     /// The routes in the bytes of a `routes.json`; nothing if they hold none.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok().map(Routes)
+    }
+
+    /// `routes.json` again: canonical, so the same bytes that the environment branch holds; `{}` without any.
+    pub fn document(&self) -> Vec<u8> {
+        serde_json_canonicalizer::to_vec(self).expect("routes have string keys only")
     }
 
     /// Whether `number` has a row here.

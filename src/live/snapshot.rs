@@ -20,6 +20,16 @@ pub enum ServedVersion {
     Draft,
 }
 
+impl ServedVersion {
+    /// The number, where it is a published version.
+    pub fn number(self) -> Option<VersionNumber> {
+        match self {
+            ServedVersion::Number(number) => Some(number),
+            ServedVersion::Draft => None,
+        }
+    }
+}
+
 impl fmt::Display for ServedVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

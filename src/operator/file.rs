@@ -1,14 +1,14 @@
 //! The shape of the file as people write it, and its conversion into [`Settings`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Destination, Hooks, Mistake, Outgoing, Secret, SecretSource, Settings, Target};
-use crate::domain::EnvironmentName;
+use super::target_table::{TargetTable, may_be_called, one_writer_each, target};
+use super::{Hooks, Mistake, Outgoing, Secret, SecretSource, Settings};
 use crate::domain::toml_error::TomlMistake;
 
 #[derive(Debug, Default, Deserialize)]
@@ -60,31 +60,7 @@ struct OutgoingTable {
     allow: Vec<String>,
 }
 
-/// All keys of all kinds, so that one that belongs to another kind is named as such.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TargetTable {
-    kind: TargetKind,
-    #[serde(default)]
-    environments: Vec<EnvironmentName>,
-    path: Option<PathBuf>,
-    url: Option<String>,
-    branch_prefix: Option<String>,
-    bucket_prefix: Option<String>,
-    secret: Option<SecretSource>,
-    credentials: Option<SecretSource>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum TargetKind {
-    Directory,
-    Git,
-    Webhook,
-    Nats,
-}
-
-type ReadSecret<'f> = dyn Fn(&SecretSource) -> std::io::Result<String> + 'f;
+pub(super) type ReadSecret<'f> = dyn Fn(&SecretSource) -> std::io::Result<String> + 'f;
 
 pub(super) fn parse(text: &str, read: &ReadSecret<'_>) -> Result<Settings, Mistake> {
     let file: File = toml::from_str(text).map_err(|error| mistake(text, &error))?;
@@ -121,7 +97,8 @@ pub(super) fn parse(text: &str, read: &ReadSecret<'_>) -> Result<Settings, Mista
         },
         targets: file.targets.into_iter().map(|(name, table)| target(name, table, read)).collect::<Result<_, _>>()?,
     };
-    one_writer_each(&settings.targets)?;
+    one_writer_each(&settings)?;
+    may_be_called(&settings)?;
     Ok(settings)
 }
 
@@ -136,7 +113,7 @@ fn mistake(text: &str, error: &toml::de::Error) -> Mistake {
     Mistake { message: format!("{}{}", place.unwrap_or_default(), message.replace('\n', ", ")), hint }
 }
 
-fn secret(key: &str, source: &SecretSource, read: &ReadSecret<'_>) -> Result<Secret, Mistake> {
+pub(super) fn secret(key: &str, source: &SecretSource, read: &ReadSecret<'_>) -> Result<Secret, Mistake> {
     let text = read(source).map_err(|error| Mistake::new(format!("{key}: {source}: {error}")))?;
     if text.trim().is_empty() {
         return Err(Mistake::new(format!("{key}: the {source} is empty")));
@@ -153,88 +130,6 @@ fn length(key: &str, given: Option<String>, default: Duration) -> Result<Duratio
         Mistake::new(format!("`{key} = \"{text}\"` is not a length of time between 1s and 24h"))
             .hint("write it as `30s` or `5m`")
     })
-}
-
-fn target(name: String, table: TargetTable, read: &ReadSecret<'_>) -> Result<Target, Mistake> {
-    let at = format!("targets.{name}");
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if name.is_empty() || name.len() > 40 || !name.chars().all(plain) {
-        return Err(Mistake::new(format!("`{name}` is not the name of a target"))
-            .hint("use up to 40 letters, digits, `-` and `_`"));
-    }
-    let missing = |key: &str, example: &str| {
-        Mistake::new(format!("`{at}` has no `{key}`")).hint(format!("add a line: {key} = {example}"))
-    };
-    let prefix = |given: Option<String>, default: &str| {
-        let prefix = given.unwrap_or_else(|| default.to_owned());
-        let fits =
-            prefix.len() <= 40 && prefix.chars().all(|c| plain(c) || c == '/') && !prefix.starts_with(['/', '-']);
-        if fits && !prefix.contains("//") {
-            Ok(prefix)
-        } else {
-            Err(Mistake::new(format!("`{at}`: `{prefix}` is not a prefix of names")))
-        }
-    };
-    let TargetTable { kind, environments, path, url, branch_prefix, bucket_prefix, secret: signing, credentials } =
-        table;
-    let foreign: &[(&str, bool, &[TargetKind])] = &[
-        ("path", path.is_some(), &[TargetKind::Directory]),
-        ("url", url.is_some(), &[TargetKind::Git, TargetKind::Webhook, TargetKind::Nats]),
-        ("branch_prefix", branch_prefix.is_some(), &[TargetKind::Git]),
-        ("bucket_prefix", bucket_prefix.is_some(), &[TargetKind::Nats]),
-        ("secret", signing.is_some(), &[TargetKind::Webhook]),
-        ("credentials", credentials.is_some(), &[TargetKind::Nats]),
-    ];
-    if let Some((key, ..)) = foreign.iter().find(|(_, given, kinds)| *given && !kinds.contains(&kind)) {
-        return Err(Mistake::new(format!(
-            "`{at}` is a {} target, which has no `{key}`",
-            format!("{kind:?}").to_lowercase()
-        ))
-        .hint("leave the line out, or change `kind`"));
-    }
-    let url = |example: &str| url.clone().ok_or_else(|| missing("url", example));
-    let destination = match kind {
-        TargetKind::Directory => {
-            let path = path.ok_or_else(|| missing("path", "\"/srv/agents\""))?;
-            if !path.is_absolute() {
-                return Err(Mistake::new(format!("`{at}.path` is not an absolute path")).hint("begin it with `/`"));
-            }
-            Destination::Directory { path }
-        }
-        TargetKind::Git => Destination::Git {
-            url: url("\"ssh://git@example.com/live.git\"")?,
-            branch_prefix: prefix(branch_prefix, "live/")?,
-        },
-        TargetKind::Webhook => {
-            let url = url("\"https://example.com/hook\"")?;
-            let source = signing.ok_or_else(|| missing("secret", "{ env = \"HOOK_SECRET\" }"))?;
-            Destination::Webhook { url, secret: secret(&format!("{at}.secret"), &source, read)? }
-        }
-        TargetKind::Nats => Destination::Nats {
-            url: url("\"nats://127.0.0.1:4222\"")?,
-            bucket_prefix: prefix(bucket_prefix, "pointsman-")?,
-            credentials: credentials.map(|source| secret(&format!("{at}.credentials"), &source, read)).transpose()?,
-        },
-    };
-    Ok(Target { name, environments, destination })
-}
-
-/// Two targets in one place would correct each other for ever.
-fn one_writer_each(targets: &[Target]) -> Result<(), Mistake> {
-    let mut places = BTreeSet::new();
-    for Target { name, destination, .. } in targets {
-        let place = match destination {
-            Destination::Directory { path } => format!("the folder `{}`", path.display()),
-            Destination::Git { url, branch_prefix } => format!("the branches `{branch_prefix}*` of `{url}`"),
-            Destination::Nats { url, bucket_prefix, .. } => format!("the buckets `{bucket_prefix}*` of `{url}`"),
-            Destination::Webhook { .. } => continue,
-        };
-        if !places.insert(place.clone()) {
-            return Err(Mistake::new(format!("`targets.{name}` writes to {place}, as another target does"))
-                .hint("give each target a place of its own"));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -289,5 +184,23 @@ mod tests {
         assert!(refused("[targets.a]\nkind=\"nats\"\nurl=\"x\"\npath=\"/x\"").message.contains("nats target"));
         let twice = "[targets.a]\nkind=\"directory\"\npath=\"/x\"\n[targets.b]\nkind=\"directory\"\npath=\"/x\"";
         assert!(refused(twice).message.contains("as another target does"));
+        let slashed = "[targets.a]\nkind=\"nats\"\nurl=\"nats://a.example\"\nbucket_prefix=\"a/\"";
+        assert!(refused(slashed).message.contains("no bucket's name"));
+        let weak = "[targets.a]\nkind=\"webhook\"\nurl=\"https://a.example\"\nsecret={env=\"GOOD\"}";
+        assert!(refused(weak).message.contains("whsec_"));
+    }
+
+    #[test]
+    fn what_may_not_be_called_is_told_with_the_line_to_add_and_no_password_is_printed() {
+        let git = |url: &str| refused(&format!("[targets.a]\nkind=\"git\"\nurl=\"{url}\""));
+        let mistake = git("http://127.0.0.1:3000/live.git");
+        assert_eq!(mistake.message, "`targets.a.url` names `127.0.0.1`, which may not be called");
+        assert_eq!(mistake.hint.as_deref(), Some("add \"127.0.0.1\" to `outgoing.allow`"));
+        let mistake = git("https://ada:canary@git.example.com/live.git");
+        assert_eq!(mistake.message, "`targets.a.url` holds a password");
+        assert!(!format!("{mistake:?}").contains("canary"));
+        assert!(git("ext::sh -c id").message.contains("neither an absolute path"));
+        let listed = "outgoing.allow=[\"hooks.example.com\"]\n[targets.a]\nkind=\"git\"\nurl=\"git@git.example.com:x\"";
+        assert!(refused(listed).message.contains("`git.example.com`"));
     }
 }

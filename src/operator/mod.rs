@@ -1,18 +1,21 @@
 //! The operator's file: what belongs to the machine and never to the repository. Where to listen, where state is kept,
 //! which secrets and tokens hold, where deliveries go, and which hosts may be called at all.
 
+mod address;
 mod file;
 mod outgoing;
 mod secret;
 mod target;
+mod target_table;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use address::Called;
 pub use outgoing::{AllowedHost, Outgoing};
-pub use secret::{Secret, SecretSource};
+pub use secret::{Secret, SecretSource, SigningSecrets};
 pub use target::{Destination, Target};
 
 /// Where `serve` listens unless told otherwise: on this machine only.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 /// Where a secret is kept.
@@ -57,5 +59,33 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
+    }
+}
+
+/// The keys that a webhook's messages are signed with: one, and during a rotation the next one too.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SigningSecrets(Vec<Vec<u8>>);
+
+impl SigningSecrets {
+    /// The keys in `text`: each `whsec_` and 24 to 64 bytes in base64, as Standard Webhooks writes them
+    /// (standard-webhooks.md, "Signature scheme"), with blanks between two. Nothing if it holds anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let keys = text.split_whitespace().map(|word| {
+            let key = STANDARD.decode(word.strip_prefix("whsec_")?).ok()?;
+            (24..=64).contains(&key.len()).then_some(key)
+        });
+        let keys: Vec<_> = keys.collect::<Option<_>>()?;
+        (!keys.is_empty()).then_some(SigningSecrets(keys))
+    }
+
+    /// The keys, the present one first.
+    pub fn reveal(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(Vec::as_slice)
+    }
+}
+
+impl fmt::Debug for SigningSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningSecrets(…)")
     }
 }

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::Secret;
+use super::address::{Called, called, git_called};
+use super::{Secret, SigningSecrets};
 use crate::domain::EnvironmentName;
 
 /// One target.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// Its name in logs, metrics and commands.
     pub name: String,
@@ -17,7 +18,7 @@ pub struct Target {
 }
 
 /// Where a target is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
     /// A folder on this machine; below it, a symlink per environment.
     Directory {
@@ -35,18 +36,42 @@ pub enum Destination {
     Webhook {
         /// The address.
         url: String,
-        /// The signing secret, `whsec_…` as Standard Webhooks writes it.
-        secret: Secret,
+        /// What messages are signed with.
+        secret: SigningSecrets,
     },
     /// A JetStream key-value bucket per environment.
     Nats {
-        /// The servers' addresses, as in `nats://host:4222`.
+        /// The servers' addresses, as in `nats://host:4222`, with commas between them.
         url: String,
         /// What the buckets' names begin with.
         bucket_prefix: String,
-        /// A credentials file's text, if one is needed.
+        /// A credentials file's text, `user:password`, or a token, if one is needed.
         credentials: Option<Secret>,
     },
+}
+
+impl Destination {
+    /// The hosts that are called for it. The error completes "`targets.<name>.url` …".
+    pub fn called(&self) -> Result<Vec<Called>, String> {
+        match self {
+            Destination::Directory { .. } => Ok(Vec::new()),
+            Destination::Git { url, .. } => Ok(git_called(url)?.into_iter().collect()),
+            Destination::Webhook { url, .. } => Ok(vec![called(url, &[("https", 443), ("http", 80)])?]),
+            Destination::Nats { url, .. } => {
+                url.split(',').map(|url| called(url.trim(), &[("nats", 4222), ("tls", 4222)])).collect()
+            }
+        }
+    }
+
+    /// The word for its kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Destination::Directory { .. } => "directory",
+            Destination::Git { .. } => "git",
+            Destination::Webhook { .. } => "webhook",
+            Destination::Nats { .. } => "nats",
+        }
+    }
 }
 
 impl Target {

@@ -1,5 +1,6 @@
 //! Running the `git` program: arguments never pass a shell, time is bounded, output is kept for the message.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
@@ -62,7 +63,7 @@ const SETTINGS: [&str; 4] =
 pub struct Git {
     dir: OsString,
     environment: Vec<(OsString, OsString)>,
-    settings: Vec<&'static str>,
+    settings: Vec<Cow<'static, str>>,
     limit: Duration,
 }
 
@@ -94,8 +95,8 @@ impl Git {
 
     /// The same with a configuration setting `key=value`.
     #[must_use]
-    pub(super) fn setting(mut self, setting: &'static str) -> Self {
-        self.settings.push(setting);
+    pub(super) fn setting(mut self, setting: impl Into<Cow<'static, str>>) -> Self {
+        self.settings.push(setting.into());
         self
     }
 
@@ -128,7 +129,7 @@ impl Git {
     pub(super) fn run_to_end<S: AsRef<OsStr>>(&self, args: &[S], input: Option<Vec<u8>>) -> Result<Ended> {
         let mut command = Command::new("git");
         command.arg("-C").arg(&self.dir);
-        for setting in SETTINGS.iter().chain(&self.settings) {
+        for setting in SETTINGS.into_iter().chain(self.settings.iter().map(AsRef::as_ref)) {
             command.arg("-c").arg(setting);
         }
         for name in NOT_INHERITED {

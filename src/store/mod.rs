@@ -17,16 +17,24 @@ mod error;
 mod follow;
 mod git_program;
 mod history;
+mod index_file;
 mod ledger;
 mod locate;
 pub mod locks;
+mod loose;
 mod mirror;
 mod objects;
+mod other_remote;
 mod promised;
+mod quarantine;
 mod received;
 mod ref_files;
+mod ref_moves;
+mod reflog;
 mod refs;
 mod remote;
+mod staging;
+mod tree;
 mod tree_changes;
 mod tree_edit;
 mod work_tree;
@@ -49,16 +57,20 @@ pub use ledger::{AgentFolder, Entry, Ledger, LedgerEdit, NewEntry};
 pub use locate::{Located, Misplaced, manifest_on_disk};
 pub use locks::LockFile;
 pub use mirror::{ObjectCounts, create_mirror};
-pub use objects::{Commit, EntryMode, TagObject, Tree, TreeEntry};
+pub use objects::{Commit, TagObject};
+pub use other_remote::{OtherRemote, Standing};
 pub use received::ReceivedRefs;
 pub use refs::RefUpdate;
+pub use tree::{EntryMode, Tree, TreeEntry};
 pub use tree_changes::{Place, TreeChange};
 pub use tree_edit::{TreeEdit, TreeEdits};
 pub use work_tree::{Touched, WorkTreeChanges};
 pub use world::{Change, DEFAULT_BRANCH_KEY, RefPlace, SEEN_LEDGER, Scope, World};
 
 use crate::domain::ObjectId;
-use objects::{LargeTrees, Staged};
+use objects::LargeTrees;
+use ref_files::PackedRefs;
+use staging::Staged;
 
 /// A commit, the policy that holds there, and what is wrong with the newest text of it.
 type PolicyAt = (ObjectId, (crate::policy::Policy, Option<String>));
@@ -66,7 +78,10 @@ type PolicyAt = (ObjectId, (crate::policy::Policy, Option<String>));
 /// One repository, opened once per command or worker.
 pub struct Repository {
     git: git2::Repository,
+    packed_refs: PackedRefs,
     staged: RefCell<Staged>,
+    /// Loose objects written and synced by this process.
+    written: RefCell<HashSet<ObjectId>>,
     /// Commits whose parents a shallow clone lacks.
     cut_off: OnceCell<HashSet<ObjectId>>,
     /// The remote that promised what a partial clone leaves out, read when something is missing.
@@ -74,7 +89,7 @@ pub struct Repository {
     large_trees: LargeTrees,
     /// The policy of the default branch's tip, which every step of a command asks for.
     policy: RefCell<Option<PolicyAt>>,
-    quarantine: OnceCell<draft::Quarantine>,
+    quarantine: OnceCell<quarantine::Quarantine>,
     /// Refs that read as if a push had moved them already.
     received: ReceivedRefs,
 }
@@ -87,7 +102,9 @@ impl Repository {
             .map_err(|error| cannot_open(dir, error))?;
         Ok(Repository {
             git,
+            packed_refs: PackedRefs::default(),
             staged: RefCell::default(),
+            written: RefCell::default(),
             cut_off: OnceCell::new(),
             partial: OnceCell::new(),
             large_trees: LargeTrees::default(),
@@ -129,7 +146,7 @@ impl Repository {
             let out = Git::in_dir(self.git_dir()).run(&["config", "--get", key]).ok()?;
             return Some(String::from_utf8_lossy(&out).trim_end_matches('\n').to_owned());
         }
-        self.git.config().ok()?.snapshot().ok()?.get_string(key).ok()
+        self.git.config().ok()?.get_string(key).ok()
     }
 
     /// Writes a value into the repository's own configuration.

@@ -1,11 +1,14 @@
-//! Listing the refs below a prefix, straight from git's files backend.
+//! Reading refs straight from git's files backend.
 //!
-//! libgit2 copies and sorts all packed refs for each listing (3 ms at 10,000 of them, 33 ms at 100,000); the packed
-//! file is sorted already, so the lines of one agent are found by halving. Moves and single reads stay libgit2's.
+//! libgit2 copies and sorts all packed refs for each listing (3 ms at 10,000 of them, 33 ms at 100,000), and reads all
+//! of them before it moves one; the packed file is sorted already, so the lines of one agent are found by halving.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::rc::Rc;
 
 use super::Result;
 use super::error::Doing as _;
@@ -14,21 +17,90 @@ use crate::domain::ObjectId;
 /// How deep ref names go: an id of 100 characters has at most 50 segments.
 const DEEPEST: usize = 64;
 
-/// Direct refs below `prefix` (`refs/tags/support/`), by full name. Symbolic refs are left out.
-pub(super) fn list(common_dir: &Path, prefix: &str) -> Result<BTreeMap<String, ObjectId>> {
-    let mut refs = BTreeMap::new();
-    match std::fs::read(common_dir.join("packed-refs")) {
-        Ok(bytes) => packed(&bytes, prefix, &mut refs),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error).doing(|| "read `packed-refs`".to_owned()),
+/// The packed refs as last read, with what tells that file from its successors.
+#[derive(Default)]
+pub(super) struct PackedRefs(RefCell<Option<(Stamp, Rc<Vec<u8>>)>>);
+
+/// Inode, size, and time of modification in seconds and nanoseconds: what git itself goes by.
+type Stamp = (u64, u64, i64, i64);
+
+impl PackedRefs {
+    /// The file as it is now; an absent one is empty.
+    fn bytes(&self, common_dir: &Path) -> Result<Rc<Vec<u8>>> {
+        let file = common_dir.join("packed-refs");
+        let doing = || "read `packed-refs`".to_owned();
+        let meta = match file.metadata() {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Rc::default()),
+            found => found.doing(doing)?,
+        };
+        let stamp = (meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec());
+        if let Some((known, bytes)) = &*self.0.borrow()
+            && *known == stamp
+        {
+            return Ok(Rc::clone(bytes));
+        }
+        let bytes = match std::fs::read(&file) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Rc::default()),
+            read => Rc::new(read.doing(doing)?),
+        };
+        *self.0.borrow_mut() = Some((stamp, Rc::clone(&bytes)));
+        Ok(bytes)
     }
-    // Loose files come second: they override what is packed under the same name.
-    let folder = prefix.rfind('/').map_or("", |end| &prefix[..end]);
-    loose(common_dir, folder, prefix, 0, &mut refs)?;
-    Ok(refs)
+
+    /// What is packed as `name`.
+    pub(super) fn find(&self, common_dir: &Path, name: &str) -> Result<Option<ObjectId>> {
+        let bytes = self.bytes(common_dir)?;
+        let mut found = None;
+        packed(&bytes, name, &mut |there, id| {
+            found = (there == name).then_some(id);
+            found.is_none()
+        });
+        Ok(found)
+    }
+
+    /// Direct refs below `prefix` (`refs/tags/support/`), by full name. Symbolic refs are left out.
+    pub(super) fn list(&self, common_dir: &Path, prefix: &str) -> Result<BTreeMap<String, ObjectId>> {
+        let mut refs = BTreeMap::new();
+        packed(&self.bytes(common_dir)?, prefix, &mut |name, id| {
+            refs.insert(name.to_owned(), id);
+            true
+        });
+        // Loose files come second: they override what is packed under the same name.
+        let folder = prefix.rfind('/').map_or("", |end| &prefix[..end]);
+        loose(common_dir, folder, prefix, 0, &mut refs)?;
+        Ok(refs)
+    }
 }
 
-fn packed(bytes: &[u8], prefix: &str, refs: &mut BTreeMap<String, ObjectId>) {
+/// What a loose ref's file says.
+pub(super) enum Loose {
+    /// An object.
+    Direct(ObjectId),
+    /// Another ref.
+    Symbolic(String),
+    /// Nothing that git understands, as an empty file after a power cut.
+    Garbage,
+}
+
+/// Reads the file of a loose ref; nothing if there is none, or a folder in its place.
+pub(super) fn read_loose(file: &Path) -> std::io::Result<Option<Loose>> {
+    use ErrorKind::{IsADirectory, NotADirectory, NotFound};
+    let bytes = match std::fs::read(file) {
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory | IsADirectory) => return Ok(None),
+        read => read?,
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    if let Some(target) = text.strip_prefix("ref:") {
+        return Ok(Some(Loose::Symbolic(target.trim().to_owned())));
+    }
+    // Git reads the first forty digits, and takes what follows for a remark if it is set off by white space.
+    let (id, rest) = text.split_at_checked(40).unwrap_or(("", ""));
+    let ends = rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_whitespace());
+    Ok(Some(id.parse().ok().filter(|_| ends).map_or(Loose::Garbage, Loose::Direct)))
+}
+
+/// Calls `visit` with the packed refs whose names start with `prefix`, until it says false.
+fn packed(bytes: &[u8], prefix: &str, visit: &mut dyn FnMut(&str, ObjectId) -> bool) {
     let header_end = if bytes.starts_with(b"#") { line_end(bytes, 0) + 1 } else { 0 };
     let sorted = bytes[..header_end.min(bytes.len())].windows(7).any(|word| word == b" sorted");
     let mut at = if sorted { first_at_least(bytes, header_end, prefix.as_bytes()) } else { header_end };
@@ -38,8 +110,10 @@ fn packed(bytes: &[u8], prefix: &str, refs: &mut BTreeMap<String, ObjectId>) {
         at = end + 1;
         let Some((id, name)) = row(line) else { continue };
         if name.starts_with(prefix.as_bytes()) {
-            if let (Ok(id), Ok(name)) = (str::from_utf8(id).unwrap_or_default().parse(), str::from_utf8(name)) {
-                refs.insert(name.to_owned(), id);
+            if let (Ok(id), Ok(name)) = (str::from_utf8(id).unwrap_or_default().parse(), str::from_utf8(name))
+                && !visit(name, id)
+            {
+                break;
             }
         } else if sorted {
             break;
@@ -137,7 +211,7 @@ mod tests {
                     ["refs/", "refs/tags/", "refs/tags/a00/", "refs/tags/a03/", "refs/tags/a16/", "refs/tags/b/", "a"]
                 {
                     let mut found = BTreeMap::new();
-                    packed(&bytes, prefix, &mut found);
+                    packed(&bytes, prefix, &mut |name, id| found.insert(name.to_owned(), id).is_none());
                     let wanted: Vec<_> = names.iter().filter(|name| name.starts_with(prefix)).collect();
                     assert_eq!(found.keys().collect::<Vec<_>>(), wanted, "{count} {peeled} {prefix}");
                 }
@@ -148,7 +222,7 @@ mod tests {
     #[test]
     fn garbage_is_passed_over() {
         for bytes in [&b""[..], b"#", b"# sorted", b"\n\n\n", b"x\ny", b"# pack-refs with: sorted \n^\n^\n\xff"] {
-            packed(bytes, "refs/tags/", &mut BTreeMap::new());
+            packed(bytes, "refs/tags/", &mut |_, _| true);
         }
     }
 }

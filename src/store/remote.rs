@@ -292,7 +292,7 @@ fn server_words(stderr: &str) -> String {
 }
 
 /// What git and the remote said, on one line.
-fn words(stderr: &str) -> String {
+pub(super) fn words(stderr: &str) -> String {
     let said = server_words(stderr);
     let lines = stderr.lines().filter(|line| !line.starts_with("remote:")).map(str::trim);
     let own = lines.filter(|line| !line.is_empty()).take(3).collect::<Vec<_>>().join("; ");

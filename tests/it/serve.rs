@@ -44,6 +44,7 @@ fn every_verb_of_the_command_line_is_served_at_once() {
     let daemon = Daemon::start(&world, &repo.dir, &[]);
     repo.publish_support("One");
     daemon.serves("sandbox", "support", "v1");
+    repo.pointsman(&["promote", "support", "--to", "pre-release"]).ok();
     repo.publish_support("Two");
     repo.pointsman(&["promote", "support", "--to", "pre-release"]).ok();
     daemon.serves("pre-release", "support", "v2");
@@ -227,4 +228,24 @@ fn where_the_system_cannot_tell_about_changes_files_are_looked_at() {
     daemon.eventually("it says so", || daemon.log().contains("looking every second"));
     repo.git(&["tag", "-a", "support/v1", "-m", "First"]).ok();
     daemon.serves("sandbox", "support", "v1");
+}
+
+#[test]
+fn a_saved_file_is_served_as_the_draft() {
+    let world = World::new();
+    let repo = world.repository("shop");
+    let daemon = Daemon::start(&world, &repo.dir, &[]);
+    let draft = || daemon.get("/config/draft/support");
+    daemon.eventually("the draft is served", || draft().body.contains("how can I help"));
+    assert_eq!(draft().headers["x-agent-version"], "draft");
+    repo.write("agents/support/agent.toml", greeting("Saved a moment ago"));
+    daemon.eventually("the save is served", || draft().body.contains("Saved a moment ago"));
+    // A new agent in a new folder, then one that does not compile.
+    repo.write("agents/billing/agent.toml", "name = \"Billing\"\ngreeting = \"Hi\"\n");
+    daemon.eventually("a new agent is served", || daemon.get("/config/draft/billing").status == 200);
+    repo.write("agents/billing/agent.toml", "name =\n");
+    daemon.eventually("what does not compile is not", || daemon.get("/config/draft/billing").status == 404);
+    assert!(draft().body.contains("Saved a moment ago"));
+    // It is nowhere else.
+    assert!(!repo.git_out(&["for-each-ref"]).contains("draft"));
 }

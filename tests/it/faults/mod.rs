@@ -1,0 +1,3 @@
+//! What goes wrong around a controller: nothing acknowledged is lost, nothing is doubled, and recovery needs nobody.
+
+pub mod shop;

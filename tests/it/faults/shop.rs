@@ -82,7 +82,8 @@ impl<'w> Shop<'w> {
     /// Waits until the environment is at that version, in the origin and in what `daemon` serves.
     #[track_caller]
     pub fn comes(&self, daemon: &Daemon, environment: &str, agent: &str, version: &str) {
-        daemon.eventually(&format!("{environment} is at {agent}/{version}"), || self.is_at(environment, agent, version));
+        daemon
+            .eventually(&format!("{environment} is at {agent}/{version}"), || self.is_at(environment, agent, version));
         daemon.serves(environment, agent, version);
     }
 
@@ -113,6 +114,11 @@ impl<'w> Shop<'w> {
 
     pub fn unhook(&self, name: &str) {
         std::fs::remove_file(self.origin.join("hooks").join(name)).unwrap();
+    }
+
+    /// What `pointsman status` says in the clone.
+    pub fn desk_status(&self) -> String {
+        self.desk.pointsman(&["status"]).stdout
     }
 
     /// The mirror of the controller with the state folder `state`.

@@ -42,7 +42,7 @@ mod work_tree;
 mod world;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
@@ -81,6 +81,8 @@ pub struct Repository {
     git: git2::Repository,
     packed_refs: PackedRefs,
     staged: RefCell<Staged>,
+    /// Trees of drafts, until somebody publishes.
+    drafted_trees: RefCell<HashMap<ObjectId, Vec<u8>>>,
     /// Loose objects written and synced by this process.
     written: RefCell<HashSet<ObjectId>>,
     /// Commits whose parents a shallow clone lacks.
@@ -105,6 +107,7 @@ impl Repository {
             git,
             packed_refs: PackedRefs::default(),
             staged: RefCell::default(),
+            drafted_trees: RefCell::default(),
             written: RefCell::default(),
             cut_off: OnceCell::new(),
             partial: OnceCell::new(),

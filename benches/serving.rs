@@ -152,19 +152,48 @@ impl Drop for Server {
     }
 }
 
-/// Requests per second that `address` answers; `script` says which requests. Every answer must have been a good one.
-fn wrk(address: &str, script: &Path) -> f64 {
+/// What one run of wrk came to.
+struct Run {
+    per_second: f64,
+    /// Microseconds of CPU that the server spent on each request: what is left of a rate on a machine that others use, too.
+    cpu: f64,
+}
+
+/// Hundredths of a second that process `id` has had of the CPU (proc(5): `utime` and `stime`).
+fn ticks(id: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).expect("it runs");
+    let (_, fields) = stat.rsplit_once(") ").expect("the name is in parentheses");
+    fields.split(' ').skip(11).take(2).map(|field| field.parse::<f64>().expect("a number")).sum()
+}
+
+/// Asks the server that is process `id`; `script` says for what. Every answer must have been a good one.
+fn wrk(id: u32, address: &str, script: &Path) -> Run {
     let seconds = format!("{SECONDS}s");
     let mut command = Command::new("taskset");
     command.args(["-c", "1", "wrk", "-t1", "-c32", "-d", &seconds, "-s"]).arg(script).arg(format!("http://{address}"));
+    let before = ticks(id);
     let output = command.output().expect("wrk starts");
+    let spent = (ticks(id) - before) * 1e4;
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && !text.contains("Non-2xx") && !text.contains("Socket errors"), "{text}");
     let rate = text.lines().find_map(|line| line.strip_prefix("Requests/sec:")).expect("wrk tells the rate");
-    rate.trim().parse().expect("a number")
+    let requests = text.lines().find_map(|line| line.split_once(" requests in ")).expect("wrk tells the number");
+    Run {
+        per_second: rate.trim().parse().expect("a number"),
+        cpu: spent / requests.0.trim().parse::<f64>().expect("a number"),
+    }
 }
 
-fn median(mut rates: Vec<f64>) -> f64 {
+fn rates(runs: &[Run]) -> Vec<f64> {
+    runs.iter().map(|run| run.per_second).collect()
+}
+
+fn cpu(runs: &[Run]) -> Vec<f64> {
+    runs.iter().map(|run| run.cpu).collect()
+}
+
+fn median(rates: &[f64]) -> f64 {
+    let mut rates = rates.to_vec();
     rates.sort_by(f64::total_cmp);
     rates[rates.len() / 2]
 }
@@ -244,16 +273,18 @@ fn get() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let script = asking(dir.path(), agents);
     let (nginx, server) = (Nginx::start(agents), Server::start(agents, "0"));
-    wrk(&nginx.address, &script);
-    wrk(&server.address, &script);
+    wrk(nginx.child.id(), &nginx.address, &script);
+    wrk(server.child.id(), &server.address, &script);
     let (mut theirs, mut ours) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        theirs.push(wrk(&nginx.address, &script));
-        ours.push(wrk(&server.address, &script));
+        theirs.push(wrk(nginx.child.id(), &nginx.address, &script));
+        ours.push(wrk(server.child.id(), &server.address, &script));
     }
-    println!("get: nginx {theirs:.0?}");
-    println!("get: ours  {ours:.0?}");
-    println!("get: ratio of medians {:.2}", median(ours) / median(theirs));
+    println!("get: nginx {:.0?} a second, {:.1?} us of CPU each", rates(&theirs), cpu(&theirs));
+    println!("get: ours  {:.0?} a second, {:.1?} us of CPU each", rates(&ours), cpu(&ours));
+    let faster = median(&rates(&ours)) / median(&rates(&theirs));
+    let cheaper = median(&cpu(&theirs)) / median(&cpu(&ours));
+    println!("get: ratio of medians {faster:.2}; by CPU for each request {cheaper:.2}");
 }
 
 fn hooks() {
@@ -273,19 +304,17 @@ fn hooks() {
     std::fs::write(&path, script).expect("files can be written");
     let server = Server::start(100, "0");
     let before = server.memory().0;
-    let rates: Vec<f64> = (0..ROUNDS).map(|_| wrk(&server.address, &path)).collect();
+    let runs: Vec<Run> = (0..ROUNDS).map(|_| wrk(server.child.id(), &server.address, &path)).collect();
     let (_, most) = server.memory();
-    println!("hooks: {rates:.0?} webhooks of {HOOK_BYTES} bytes a second");
-    println!(
-        "hooks: {:.2} of the 10,000 wanted; memory {before:.0} MB before, {most:.0} MB at most",
-        median(rates) / 1e4
-    );
+    println!("hooks: {:.0?} webhooks of {HOOK_BYTES} bytes a second, {:.1?} us of CPU each", rates(&runs), cpu(&runs));
+    let wanted = median(&rates(&runs)) / 1e4;
+    println!("hooks: {wanted:.2} of the 10,000 wanted; memory {before:.0} MB before, {most:.0} MB at most");
 }
 
 fn watch() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads start");
     runtime.block_on(async {
-        let mut server = Server::start(1000, "0,1");
+        let mut server = Server::start(100, "0,1");
         let before = server.memory().0;
         let started = Instant::now();
         let mut watchers = Vec::new();
@@ -334,7 +363,7 @@ fn watch() {
         }
         let most = server.memory().1;
         println!("watch: memory {before:.0} MB without, {idle:.0} MB with them, {most:.0} MB at most");
-        println!("watch: the last has the change after {spans:.0?} ms, median {:.0}", median(spans));
+        println!("watch: the last has the change after {spans:.0?} ms, median {:.0}", median(&spans));
     });
 }
 

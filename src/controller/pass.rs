@@ -148,7 +148,16 @@ impl Passes {
         let context =
             Context { repository: &repository, local: self.local, tags_as_fetched, now, committer: controller() };
         let order = Order::look_at(Scope::All);
-        let decided = run_pass(&context, &order, &mut self.memory, &|_, _| serde_json::Value::Null).map_err(failure)?;
+        let mut pass = || run_pass(&context, &order, &mut self.memory, &|_, _| serde_json::Value::Null);
+        let mut decided = pass();
+        if matches!(decided, Err(Error::Diverged { .. })) && self.place.is_mirror() {
+            let put_back = World::of(&repository, self.local).put_ledger_back(&repository).map_err(failure)?;
+            if put_back {
+                tracing::warn!("the remote's ledger was set back, and is again where it was");
+                decided = pass();
+            }
+        }
+        let decided = decided.map_err(failure)?;
         self.memory.save(&repository);
         let Decided::Done(outcome) = decided else {
             unreachable!("only an idempotency key is replayed, and only a publish is overtaken");

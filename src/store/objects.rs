@@ -102,6 +102,11 @@ impl Repository {
         {
             return Ok(bytes.clone());
         }
+        if let Some(bytes) = self.drafted_trees.borrow().get(&id)
+            && kind == ObjectType::Tree
+        {
+            return Ok(bytes.clone());
+        }
         let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
         let object = match odb.read(oid(id)) {
             Err(_) if self.fetch_promised([id])? => odb.read(oid(id)),
@@ -120,12 +125,6 @@ impl Repository {
     /// Whether the repository or the staged objects hold `id`.
     pub fn has(&self, id: ObjectId) -> bool {
         self.staged.borrow().get(id).is_some() || self.git.odb().is_ok_and(|odb| odb.exists(oid(id)))
-    }
-
-    /// The same, without looking for packs that other programs wrote meanwhile.
-    pub(super) fn has_now(&self, id: ObjectId) -> bool {
-        let known = |odb: git2::Odb<'_>| odb.exists_ext(oid(id), git2::OdbLookupFlags::NO_REFRESH);
-        self.staged.borrow().get(id).is_some() || self.git.odb().is_ok_and(known)
     }
 
     /// The entries of tree `id`.

@@ -1,3 +1,5 @@
 //! What goes wrong around a controller: nothing acknowledged is lost, nothing is doubled, and recovery needs nobody.
 
+mod history;
+mod lines;
 pub mod shop;

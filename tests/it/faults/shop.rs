@@ -116,6 +116,11 @@ impl<'w> Shop<'w> {
         std::fs::remove_file(self.origin.join("hooks").join(name)).unwrap();
     }
 
+    /// What `pointsman status` says in the clone.
+    pub fn desk_status(&self) -> String {
+        self.desk.pointsman(&["status"]).stdout
+    }
+
     /// The mirror of the controller with the state folder `state`.
     pub fn mirror(&self, state: &str) -> PathBuf {
         self.world.path(state).join("mirror.git")

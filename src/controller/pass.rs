@@ -38,8 +38,8 @@ impl Passes {
         Passes { place, local, live, memory, number: 0, tags_read: None }
     }
 
-    /// Serves what the ledger says that this repository saw last, before the first pass: a remote that is away must
-    /// not keep calls from being answered.
+    /// Serves what the ledger says that this repository saw last, until there was a good pass: a remote that is away, or
+    /// takes nothing, must not keep calls from being answered.
     pub(super) fn serve_what_was_seen(&self) {
         let read = || -> Result<Option<Snapshot>, Error> {
             let repository = Repository::open(self.place.dir())?;
@@ -80,6 +80,10 @@ impl Passes {
             self.tags_read = Some(started);
         }
         let took = started.elapsed();
+        if result.is_err() && !self.live.status().ready {
+            // The pass may have read what it could not go on from, where a remote takes no push.
+            self.serve_what_was_seen();
+        }
         let status = self.report(wake, began, took, result);
         let now = jiff::Timestamp::now();
         let due_in = status.waits.iter().filter_map(|wait| wait.until).map(|until| until.duration_since(now)).min();

@@ -107,10 +107,11 @@ fn a_ledger_of_somebody_elses_making_is_never_adopted_and_what_is_served_stays()
     let (shop, daemon) = live(&world);
     let ledger = shop.at_origin(&["rev-parse", "pointsman/ledger"]);
     let served = daemon.get("/config/live").body;
-    shop.desk.git(&["push", "-q", "--force", "origin", "main:pointsman/ledger"]).ok();
+    let other = shop.desk.git_out(&["commit-tree", "-m", "Mine", "main^{tree}"]);
+    shop.desk.git(&["push", "-q", "--force", "origin", &format!("{other}:refs/heads/pointsman/ledger")]).ok();
     daemon.eventually("it is told with both ids", || {
         let note = shop.note("state");
-        note.contains(&ledger) && note.contains(&shop.desk.git_out(&["rev-parse", "main"]))
+        note.contains(&ledger) && note.contains(&other)
     });
     assert_eq!(daemon.get("/config/live").body, served);
     // Again: a restart serves what was seen, not what is there.

@@ -23,6 +23,7 @@ mod locate;
 pub mod locks;
 mod loose;
 mod objects;
+mod packed_refs;
 mod promised;
 mod quarantine;
 mod ref_files;
@@ -63,7 +64,7 @@ pub use world::{Change, DEFAULT_BRANCH_KEY, RefPlace, SEEN_LEDGER, Scope, World}
 
 use crate::domain::ObjectId;
 use objects::LargeTrees;
-use ref_files::PackedRefs;
+use packed_refs::PackedRefs;
 use staging::Staged;
 
 /// A commit, the policy that holds there, and what is wrong with the newest text of it.

@@ -103,7 +103,7 @@ impl Repository {
 
     /// All refs below `prefix` (which ends in a slash), in the order of their names.
     pub fn list_refs(&self, prefix: &str) -> Result<Vec<(String, ObjectId)>> {
-        Ok(self.packed_refs.list(self.common_dir(), prefix)?.into_iter().collect())
+        Ok(ref_files::list(&self.packed_refs, self.common_dir(), prefix)?.into_iter().collect())
     }
 
     /// A text that differs whenever a ref does, and when a ref file was last written. Packed refs are told by their

@@ -25,6 +25,7 @@ mod loose;
 mod mirror;
 mod objects;
 mod other_remote;
+mod packed_refs;
 mod promised;
 mod push_steps;
 mod quarantine;
@@ -70,7 +71,7 @@ pub use world::{Change, DEFAULT_BRANCH_KEY, RefPlace, SEEN_LEDGER, Scope, World}
 
 use crate::domain::ObjectId;
 use objects::LargeTrees;
-use ref_files::PackedRefs;
+use packed_refs::PackedRefs;
 use staging::Staged;
 
 /// A commit, the policy that holds there, and what is wrong with the newest text of it.

@@ -11,7 +11,7 @@ use super::{Error, Repository, Result};
 use crate::domain::{Identity, ObjectId};
 
 /// Trees of this many entries are kept, the last few of them: looking up a thousand agents in one reads it once.
-const LARGE_TREE: usize = 32;
+pub(super) const LARGE_TREE: usize = 32;
 const LARGE_TREES: usize = 16;
 
 /// Trees read before.
@@ -136,13 +136,21 @@ impl Repository {
         let damaged = || Error::Corrupt { what: format!("tree {id} is damaged"), hint: "git fsck".to_owned() };
         let tree = Rc::new(Tree::parse(&bytes).ok_or_else(damaged)?);
         if tree.entries().len() >= LARGE_TREE {
-            let mut known = self.large_trees.borrow_mut();
-            if known.len() >= LARGE_TREES {
-                known.remove(0);
-            }
-            known.push((id, Rc::clone(&tree)));
+            self.keep_large(id, &tree);
         }
         Ok(tree)
+    }
+
+    /// Keeps a large tree that is asked for again.
+    pub(super) fn keep_large(&self, id: ObjectId, tree: &Rc<Tree>) {
+        let mut known = self.large_trees.borrow_mut();
+        if known.iter().any(|(there, _)| *there == id) {
+            return;
+        }
+        if known.len() >= LARGE_TREES {
+            known.remove(0);
+        }
+        known.push((id, Rc::clone(tree)));
     }
 
     /// The bytes of blob `id`.

@@ -1,0 +1,127 @@
+//! Answers: `{success, data}` where a call did what it was asked, a problem where it did not.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::ops::{Kind, Problem};
+
+/// What a call came to.
+#[derive(Debug)]
+pub struct Answer {
+    status: StatusCode,
+    data: Value,
+    etag: Option<String>,
+    /// Whether something moved that is to be served before the answer goes out.
+    pub(super) moved: bool,
+}
+
+impl Answer {
+    /// 200 with `data`.
+    pub(super) fn ok(data: &impl Serialize) -> Result<Self, Problem> {
+        let data = serde_json::to_value(data).expect("results have string keys only");
+        Ok(Answer { status: StatusCode::OK, data, etag: None, moved: false })
+    }
+
+    /// The same with another status.
+    pub(super) fn status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// The same, of something that was moved.
+    pub(super) fn moved(mut self) -> Self {
+        self.moved = true;
+        self
+    }
+
+    /// The same with an entity tag.
+    pub(super) fn etag(mut self, of: &impl std::fmt::Display) -> Self {
+        self.etag = Some(format!("\"{of}\""));
+        self
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let mut response = json_response(self.status, "application/json", &json!({ "success": true, "data": self.data }));
+        if let Some(etag) = self.etag.and_then(|etag| HeaderValue::from_str(&etag).ok()) {
+            response.headers_mut().insert(ETAG, etag);
+        }
+        response
+    }
+}
+
+/// A problem on its way to the caller (RFC 9457): the code in `code`, at the end of `type`, and one sentence in
+/// `detail`, because clients in the field look in either place; hint and facts beside them.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) problem: Problem,
+    pub(super) header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, code: &str, message: impl Into<String>, hint: &str) -> Self {
+        Refusal { status, problem: Problem::refused(code, message).hint(hint), header: None }
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Refusal { status: status(&problem), problem, header: None }
+    }
+}
+
+/// The dictionary from codes to statuses. What is not in it is a conflict with the state of things: 409.
+fn status(problem: &Problem) -> StatusCode {
+    match problem.code.as_str() {
+        "unknown_agent" | "unknown_version" | "unknown_environment" | "unknown_deployment" | "unknown_draft"
+        | "unknown_commit" | "not_served" | "no_agents" => StatusCode::NOT_FOUND,
+        "findings" | "misplaced" | "empty_folder" | "policy" => StatusCode::UNPROCESSABLE_ENTITY,
+        "forbidden" => StatusCode::FORBIDDEN,
+        "remote_unreachable" | "push_refused" => StatusCode::BAD_GATEWAY,
+        "git_timeout" => StatusCode::GATEWAY_TIMEOUT,
+        "locked" => StatusCode::SERVICE_UNAVAILABLE,
+        "io" | "git" | "git_program" | "corrupt" => StatusCode::INTERNAL_SERVER_ERROR,
+        _ if problem.kind == Kind::Usage => StatusCode::BAD_REQUEST,
+        _ => StatusCode::CONFLICT,
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Refusal { status, problem, header } = self;
+        let findings = problem.findings.as_deref().map(|findings| json!(findings));
+        let mut body = json!({
+            "type": format!("https://pointsman.dev/problems/{}", problem.code),
+            "title": status.canonical_reason().unwrap_or("Problem"),
+            "status": status.as_u16(),
+            "detail": problem.message,
+            "code": problem.code,
+            "success": false,
+            "errors": findings.unwrap_or_else(|| json!([{ "message": problem.message }])),
+        });
+        let extra = [("hint", problem.hint.map(Value::String)), ("details", Some(problem.details))];
+        for (key, value) in extra {
+            if let Some(value) = value.filter(|value| !value.is_null()) {
+                body[key] = value;
+            }
+        }
+        let mut response = json_response(status, "application/problem+json", &body);
+        response.headers_mut().extend(header);
+        response
+    }
+}
+
+fn json_response(status: StatusCode, kind: &'static str, body: &Value) -> Response {
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

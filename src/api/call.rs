@@ -1,0 +1,85 @@
+//! A call: who makes it, what it names, and what it says. The one place that asks whether it is allowed.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+
+use crate::domain::{AgentId, EnvironmentName, VersionNumber};
+use crate::ops::{Problem, Workspace};
+use crate::tokens::{Need, Right, Token};
+
+/// One call.
+pub struct Call {
+    /// The repository, with the caller as author.
+    pub(super) workspace: Workspace,
+    pub(super) token: Token,
+    /// What stands at the placeholders of the path, decoded.
+    pub(super) path: BTreeMap<String, String>,
+    pub(super) query: BTreeMap<String, String>,
+    pub(super) body: serde_json::Value,
+    pub(super) if_match: Option<String>,
+    pub(super) idempotency_key: Option<String>,
+}
+
+impl Call {
+    /// Refuses what no scope of the token allows. A refusal names the missing scope and nothing else, so it never tells
+    /// whether an agent exists.
+    pub(super) fn authorise(&self, right: Right, agent: Option<&AgentId>) -> Result<(), Problem> {
+        if self.token.allows(&Need { right: right.clone(), agent }) {
+            return Ok(());
+        }
+        let of = agent.map(|agent| format!("@{agent}")).unwrap_or_default();
+        Err(Problem::refused("forbidden", format!("this token lacks the scope `{right}{of}`"))
+            .hint(format!("pointsman token create --name <name> --scope {right}{of}"))
+            .details(serde_json::json!({ "missingScope": format!("{right}{of}") })))
+    }
+
+    /// Whether the caller may read `agent`; lists are cut to these.
+    pub(super) fn may_read(&self, agent: &AgentId) -> bool {
+        self.token.allows(&Need { right: Right::AgentsRead, agent: Some(agent) })
+    }
+
+    /// The agent of the path.
+    pub(super) fn agent(&self) -> Result<AgentId, Problem> {
+        Ok(self.named("agent").parse()?)
+    }
+
+    /// What the path says at `name`.
+    pub(super) fn named(&self, name: &str) -> &str {
+        self.path.get(name).map_or("", String::as_str)
+    }
+
+    /// The version of the path: a number as `7` or `v7`, or its id.
+    pub(super) fn version(&self, agent: &AgentId) -> Result<VersionNumber, Problem> {
+        self.version_called(agent, self.named("version"))
+    }
+
+    /// The version of `agent` that is called `text`.
+    pub(super) fn version_called(&self, agent: &AgentId, text: &str) -> Result<VersionNumber, Problem> {
+        if let Ok(number) = text.parse() {
+            return Ok(number);
+        }
+        let versions = crate::ops::inspect::versions(&self.workspace, agent)?;
+        let found = versions.iter().find(|version| version.id == text);
+        found.map(|version| version.version).ok_or_else(|| {
+            Problem::refused("unknown_version", format!("`{agent}` has no version `{text}`"))
+                .hint("name it as v7, or by the id that GET …/versions lists")
+        })
+    }
+
+    /// The body as `T`; a call without one says nothing.
+    pub(super) fn said<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let body = if self.body.is_null() { serde_json::json!({}) } else { self.body.clone() };
+        serde_json::from_value(body).map_err(|error| {
+            Problem::usage("bad_request", format!("the body does not fit: {error}"))
+                .hint("the route's schema is in /openapi.json")
+        })
+    }
+
+    /// An environment by name.
+    pub(super) fn environment(name: &str) -> Result<EnvironmentName, Problem> {
+        name.parse().map_err(|error: crate::domain::environment::InvalidEnvironmentName| {
+            Problem::usage("bad_request", error.to_string()).hint("GET /api/v1/environments lists them")
+        })
+    }
+}

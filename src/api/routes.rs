@@ -1,0 +1,69 @@
+//! All routes of the control API, with what each needs. The router, the authorisation and the API's description are
+//! made from this one table.
+
+use super::answer::Answer;
+use super::call::Call;
+use super::{agents, deployments, environments, versions};
+use crate::ops::Problem;
+
+/// The right that a route needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// `agents:read`.
+    Read,
+    /// `agents:write`.
+    Write,
+    /// `deploy:<env>` for the environment that the call names or that the policy gives it; asked again by the one
+    /// function that carries out moves, which knows it.
+    Deploy,
+}
+
+/// What a route runs, on a thread that may block.
+pub type Handler = fn(&Call) -> Result<Answer, Problem>;
+
+/// One route.
+pub struct Route {
+    /// `GET`, `POST`, `PATCH` or `DELETE`.
+    pub method: &'static str,
+    /// The path below `/api/v1`; `{agent}` is an id with its slashes percent-encoded.
+    pub path: &'static str,
+    /// Who may call it.
+    pub needs: Needs,
+    /// What it does, in a few words.
+    pub summary: &'static str,
+    pub(super) handler: Handler,
+}
+
+const fn route(
+    method: &'static str,
+    path: &'static str,
+    needs: Needs,
+    summary: &'static str,
+    handler: Handler,
+) -> Route {
+    Route { method, path, needs, summary, handler }
+}
+
+/// All of them.
+pub const ROUTES: &[Route] = &[
+    route("GET", "/agents", Needs::Read, "List agents", agents::list),
+    route("GET", "/agents/{agent}", Needs::Read, "Show an agent", agents::one),
+    route("GET", "/agents/{agent}/draft", Needs::Read, "Compile the draft now", agents::draft),
+    route("DELETE", "/agents/{agent}/draft", Needs::Write, "Go back to the newest version", agents::discard),
+    route("GET", "/agents/{agent}/prepublish-report", Needs::Read, "What the draft will say and do", agents::report),
+    route("POST", "/agents/{agent}/publish", Needs::Write, "Publish the draft", versions::publish),
+    route("GET", "/agents/{agent}/versions", Needs::Read, "List versions, newest first", versions::list),
+    route("GET", "/agents/{agent}/versions/{version}", Needs::Read, "Show a version", versions::one),
+    route("GET", "/agents/{agent}/versions/{version}/diff", Needs::Read, "Compare a version", versions::diff),
+    route("POST", "/agents/{agent}/versions/{version}/revoke", Needs::Write, "Refuse later moves to it", versions::revoke),
+    route("POST", "/agents/{agent}/promote", Needs::Deploy, "Move a version up", deployments::promote),
+    route("POST", "/agents/{agent}/rollback", Needs::Deploy, "Go back to a version that was there", deployments::rollback),
+    route("POST", "/agents/{agent}/retire", Needs::Deploy, "Take an agent out", deployments::retire),
+    route("POST", "/agents/{agent}/hold", Needs::Deploy, "Keep an agent where it is", deployments::hold),
+    route("POST", "/agents/{agent}/release-hold", Needs::Deploy, "Let an agent move again", deployments::release_hold),
+    route("POST", "/releases", Needs::Deploy, "Move several agents, all or none", deployments::release),
+    route("POST", "/deployments/{deployment}/rollback", Needs::Deploy, "Undo a deployment", deployments::undo),
+    route("GET", "/environments", Needs::Read, "List environments", environments::list),
+    route("GET", "/environments/{a}/compare/{b}", Needs::Read, "Two environments side by side", environments::compare),
+    route("GET", "/history", Needs::Read, "Who moved what, when and why", environments::history),
+];

@@ -111,7 +111,7 @@ fn serve(agents: usize) {
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads start");
     let shutdown = async { drop(stopped.await) };
-    let served = pointsman::http::serve(listener, app, shutdown, Duration::from_secs(1));
+    let served = pointsman::http::serve(listener, app, axum::Router::new(), shutdown, Duration::from_secs(1));
     runtime.block_on(served).expect("it serves");
 }
 

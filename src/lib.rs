@@ -1,5 +1,6 @@
 //! Pointsman: GitOps for AI voice and chat agents.
 
+pub mod api;
 pub mod cli;
 pub mod compare;
 pub mod compile;
@@ -16,4 +17,5 @@ pub mod reconcile;
 pub mod report;
 pub mod store;
 pub mod targets;
+pub mod tokens;
 pub mod watch;

@@ -47,7 +47,8 @@ impl Answer {
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        let mut response = json_response(self.status, "application/json", &json!({ "success": true, "data": self.data }));
+        let mut response =
+            json_response(self.status, "application/json", &json!({ "success": true, "data": self.data }));
         if let Some(etag) = self.etag.and_then(|etag| HeaderValue::from_str(&etag).ok()) {
             response.headers_mut().insert(ETAG, etag);
         }
@@ -59,28 +60,40 @@ impl IntoResponse for Answer {
 /// `detail`, because clients in the field look in either place; hint and facts beside them.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    pub(super) status: StatusCode,
-    pub(super) problem: Problem,
-    pub(super) header: Option<(HeaderName, HeaderValue)>,
+    status: StatusCode,
+    problem: Box<Problem>,
+    header: Option<(HeaderName, &'static str)>,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, code: &str, message: impl Into<String>, hint: &str) -> Self {
-        Refusal { status, problem: Problem::refused(code, message).hint(hint), header: None }
+        Refusal { status, problem: Box::new(Problem::refused(code, message).hint(hint)), header: None }
+    }
+
+    /// The same with a header.
+    pub(super) fn header(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.header = Some((name, value));
+        self
     }
 }
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        Refusal { status: status(&problem), problem, header: None }
+        Refusal { status: status(&problem), problem: Box::new(problem), header: None }
     }
 }
 
 /// The dictionary from codes to statuses. What is not in it is a conflict with the state of things: 409.
 fn status(problem: &Problem) -> StatusCode {
     match problem.code.as_str() {
-        "unknown_agent" | "unknown_version" | "unknown_environment" | "unknown_deployment" | "unknown_draft"
-        | "unknown_commit" | "not_served" | "no_agents" => StatusCode::NOT_FOUND,
+        "unknown_agent"
+        | "unknown_version"
+        | "unknown_environment"
+        | "unknown_deployment"
+        | "unknown_draft"
+        | "unknown_commit"
+        | "not_served"
+        | "no_agents" => StatusCode::NOT_FOUND,
         "findings" | "misplaced" | "empty_folder" | "policy" => StatusCode::UNPROCESSABLE_ENTITY,
         "forbidden" => StatusCode::FORBIDDEN,
         "remote_unreachable" | "push_refused" => StatusCode::BAD_GATEWAY,
@@ -95,6 +108,7 @@ fn status(problem: &Problem) -> StatusCode {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let Refusal { status, problem, header } = self;
+        let problem = *problem;
         let findings = problem.findings.as_deref().map(|findings| json!(findings));
         let mut body = json!({
             "type": format!("https://pointsman.dev/problems/{}", problem.code),
@@ -112,7 +126,7 @@ impl IntoResponse for Refusal {
             }
         }
         let mut response = json_response(status, "application/problem+json", &body);
-        response.headers_mut().extend(header);
+        response.headers_mut().extend(header.map(|(name, value)| (name, HeaderValue::from_static(value))));
         response
     }
 }

@@ -92,7 +92,8 @@ fn next(call: &Call, agent: &AgentId) -> Result<EnvironmentName, Problem> {
         }
     }
     next.ok_or_else(|| {
-        Problem::usage("which_environment", "it is in the last environment already").hint("name one: {\"to\": \"live\"}")
+        Problem::usage("which_environment", "it is in the last environment already")
+            .hint("name one: {\"to\": \"live\"}")
     })
 }
 
@@ -155,11 +156,10 @@ pub(super) fn release(call: &Call) -> Result<Answer, Problem> {
 
 /// `POST /deployments/{deployment}/rollback`
 pub(super) fn undo(call: &Call) -> Result<Answer, Problem> {
-    let id: DeploymentId = call.named("deployment").parse().map_err(
-        |error: crate::domain::deployment::InvalidDeploymentId| {
+    let id: DeploymentId =
+        call.named("deployment").parse().map_err(|error: crate::domain::deployment::InvalidDeploymentId| {
             Problem::refused("unknown_deployment", error.to_string()).hint("GET /api/v1/history lists them")
-        },
-    )?;
+        })?;
     let said: Reason = call.said()?;
     // Who may move nothing learns nothing of deployments.
     let (intent, agents) = match moves::undo(&call.workspace, id) {

@@ -12,7 +12,7 @@ use axum::extract::{Query, RawPathParams, Request};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, on};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 
 use super::answer::{Answer, Refusal};
 use super::call::Call;
@@ -111,16 +111,20 @@ async fn try_answer(
         }
         (route.handler)(&call)
     };
-    let mut generations = api.live.subscribe();
     let done = tokio::task::spawn_blocking(work).await.map_err(|_| {
-        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "fault", "the call ran into a fault of the program", "report it")
+        Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "fault",
+            "the call ran into a fault of the program",
+            "report it",
+        )
     })??;
     if done.moved {
-        generations.mark_unchanged();
+        let passed = api.live.next_pass();
         api.live.bell.ring(Wake::Api);
         // Whoever moved something reads it next. One that was served meanwhile, or never changes what is served, costs a
         // moment and no more.
-        let _ = tokio::time::timeout(SERVED_WITHIN, api.live.pass_after_now()).await;
+        let _ = tokio::time::timeout(SERVED_WITHIN, passed).await;
     }
     Ok(done)
 }
@@ -143,15 +147,13 @@ fn authenticate(api: &Api, headers: &HeaderMap) -> Result<Token, Refusal> {
         return Ok(token);
     }
     if api.refusals.one_more() {
-        let mut refusal =
-            Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "too many wrong tokens", "wait a minute");
-        refusal.header = Some((RETRY_AFTER, HeaderValue::from_static("60")));
-        return Err(refusal);
+        let said = "too many wrong tokens";
+        let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", said, "wait a minute");
+        return Err(refusal.header(RETRY_AFTER, "60"));
     }
     let hint = "send the header `Authorization: Bearer pm_sk_…`; pointsman token create makes one";
-    let mut refusal = Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", "this call needs a token that holds", hint);
-    refusal.header = Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"pointsman\"")));
-    Err(refusal)
+    let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", "this call needs a token that holds", hint);
+    Err(refusal.header(WWW_AUTHENTICATE, "Bearer realm=\"pointsman\""))
 }
 
 /// The body as JSON; null where there is none, whatever the content type says then.
@@ -164,7 +166,12 @@ async fn read_body(headers: &HeaderMap, body: Body) -> Result<serde_json::Value,
             return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", said, "say less at once"));
         }
         Err(_) => {
-            return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body did not come", "send it faster"));
+            return Err(Refusal::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "timeout",
+                "the body did not come",
+                "send it faster",
+            ));
         }
     };
     if bytes.is_empty() {
@@ -174,7 +181,12 @@ async fn read_body(headers: &HeaderMap, body: Body) -> Result<serde_json::Value,
     let plain = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if plain != "application/json" && !plain.ends_with("+json") {
         let hint = "send the header `Content-Type: application/json`";
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "the body is not JSON", hint));
+        return Err(Refusal::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "the body is not JSON",
+            hint,
+        ));
     }
     serde_json::from_slice(&bytes).map_err(|error| {
         Refusal::new(StatusCode::BAD_REQUEST, "bad_request", format!("the body does not parse: {error}"), "send JSON")

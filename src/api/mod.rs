@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 pub use front::router;
-pub use routes::{ROUTES, Needs, Route};
+pub use routes::{Needs, ROUTES, Route};
 
 use crate::live::Live;
 use crate::tokens::Tokens;

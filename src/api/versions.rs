@@ -7,7 +7,7 @@ use serde_json::json;
 use super::answer::Answer;
 use super::call::Call;
 use super::deployments::Reason;
-use crate::compare::FieldChange;
+use crate::compare::Comparison;
 use crate::domain::{AgentId, Digest, VersionTag};
 use crate::ops::diff::diff as compare;
 use crate::ops::inspect::VersionView;
@@ -59,9 +59,9 @@ pub(super) fn publish(call: &Call) -> Result<Answer, Problem> {
         Some(environment) => {
             let to = environment.name.clone();
             let (intent, agents) = moves::promote(to.clone(), [(agent.clone(), Some(version))].into(), said.confirm);
-            let tried = call.authorise(Right::Deploy(to), Some(&agent)).and_then(|()| {
-                moves::carry_out(&call.workspace, "promote", intent, agents, &moves::Manner::default())
-            });
+            let tried = call
+                .authorise(Right::Deploy(to), Some(&agent))
+                .and_then(|()| moves::carry_out(&call.workspace, "promote", intent, agents, &moves::Manner::default()));
             match tried {
                 Ok(moved) => json!(moved),
                 // The version is there whatever the gates say.
@@ -141,12 +141,11 @@ pub(super) fn one(call: &Call) -> Result<Answer, Problem> {
     Ok(Answer::ok(&data)?.etag(&digest))
 }
 
-/// What differs.
+/// What differs: field by field and file by file, and as a unified diff where that is asked for.
 #[derive(Serialize)]
-struct Differs<'c> {
-    before: String,
-    after: String,
-    changes: &'c [FieldChange],
+struct Differs {
+    #[serde(flatten)]
+    comparison: Comparison,
     #[serde(skip_serializing_if = "Option::is_none")]
     unified: Option<String>,
 }
@@ -158,12 +157,7 @@ pub(super) fn diff(call: &Call) -> Result<Answer, Problem> {
     let after = call.query.get("against").map_or(Ok(SideName::Draft), |text| text.parse())?;
     let compared = compare(&call.workspace, &agent, Some(&before), Some(&after))?;
     let unified = call.query.get("format").filter(|format| *format == "unified").map(|_| compared.unified());
-    Answer::ok(&Differs {
-        before: before.to_string(),
-        after: after.to_string(),
-        changes: &compared.comparison.fields,
-        unified,
-    })
+    Answer::ok(&Differs { comparison: compared.comparison, unified })
 }
 
 /// `POST …/versions/{version}/revoke`

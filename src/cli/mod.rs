@@ -26,6 +26,7 @@ mod schema;
 mod serve;
 mod session;
 mod status;
+mod token;
 mod verify;
 mod versions;
 mod views;
@@ -74,6 +75,7 @@ enum Command {
     Compare(compare::Args),
     Reconcile(reconcile::Args),
     Serve(serve::Args),
+    Token(token::Args),
     Verify(verify::Args),
     Protect(protect::Args),
     Hook(hook::Args),
@@ -138,6 +140,7 @@ fn dispatch(command: &Command, session: &Session) -> Done {
         Command::Compare(args) => compare::run(args, session),
         Command::Reconcile(args) => reconcile::run(args, session),
         Command::Serve(args) => serve::run(args, session),
+        Command::Token(args) => token::run(args, session),
         Command::Verify(args) => verify::run(args, session),
         Command::Protect(args) => protect::run(args, session),
         Command::Hook(args) => hook::run(args, session),

@@ -66,6 +66,7 @@ impl Passes {
         // What an earlier git of ours left behind stops nobody: this process holds the mirror's lock.
         self.place.sweep();
         self.number += 1;
+        self.live.pass_begins();
         let began = jiff::Timestamp::now();
         let started = Instant::now();
         let fresh = self.tags_read.is_some_and(|last| started.duration_since(last) < tag_audit);
@@ -89,6 +90,7 @@ impl Passes {
         let due_in = status.waits.iter().filter_map(|wait| wait.until).map(|until| until.duration_since(now)).min();
         let failed = status.last_pass.as_ref().is_some_and(|last| last.failure.is_some());
         self.live.set_status(status);
+        self.live.pass_ended();
         if let Some(counts) = self.place.maintain(Instant::now()) {
             let gauge = |count| i64::try_from(count).unwrap_or(i64::MAX);
             self.live.metrics.repository_objects.set(gauge(counts.loose + counts.packed));

@@ -13,10 +13,12 @@ use tokio::sync::watch;
 use super::drafts::Drafts;
 use super::mirror::Place;
 use super::{Controller, OpenError};
+use crate::api::{self, Api};
 use crate::http::{self, App};
 use crate::live::{Bell, Live, Wake};
 use crate::operator::Settings;
 use crate::targets::{self, Pace, Targets};
+use crate::tokens::Tokens;
 
 /// How long requests and deliveries may take to end.
 pub const DRAIN: Duration = Duration::from_secs(10);
@@ -50,6 +52,9 @@ impl Running {
         let live = Arc::new(Live::new(jiff::Timestamp::now()));
         let repository = place.git_dir()?;
         let drafts = place.work_dir().map(|dir| Drafts::new(dir, Arc::clone(&live)));
+        let tokens = Tokens::in_dir(state);
+        tokens.local_admin(jiff::Timestamp::now()).map_err(|error| io(std::io::Error::other(error)))?;
+        let api = Api::new(place.dir().to_owned(), local, Arc::clone(&live), tokens);
         let app = App::new(Arc::clone(&live), &settings);
         let targets =
             targets::start(&Handle::current(), Arc::clone(&live), &settings, state, &repository, Pace::default());
@@ -60,7 +65,7 @@ impl Running {
         let shutdown = async move {
             let _ = drain.wait_for(|draining| *draining).await;
         };
-        let server = tokio::spawn(http::serve(listener, Arc::clone(&app), shutdown, DRAIN));
+        let server = tokio::spawn(http::serve(listener, Arc::clone(&app), api::router(&api), shutdown, DRAIN));
         let mut bells = Vec::new();
         let mut threads = vec![thread("controller", move || controller.run()).map_err(io)?];
         if let Some(drafts) = drafts {

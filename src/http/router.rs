@@ -10,8 +10,8 @@ use super::access::Gate;
 use super::problem::{Problem, shortened};
 use super::{App, config, events, health, hooks, resolve, watch};
 
-/// What the controller answers.
-pub fn router(app: Arc<App>) -> Router {
+/// What the controller answers; `more` are routes that let in whom they like.
+pub fn router(app: Arc<App>, more: Router) -> Router {
     Router::new()
         // What is served to calls and chats.
         .route("/config/{environment}", get(config::all))
@@ -31,6 +31,7 @@ pub fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(Gate(Arc::clone(&app)))
         .with_state(app)
+        .merge(more)
 }
 
 async fn nothing_there(uri: Uri) -> Problem {

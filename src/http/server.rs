@@ -49,6 +49,7 @@ enum Phase {
 pub async fn serve(
     listener: std::net::TcpListener,
     app: Arc<App>,
+    more: axum::Router,
     shutdown: impl Future<Output = ()>,
     drain: Duration,
 ) -> io::Result<()> {
@@ -59,7 +60,7 @@ pub async fn serve(
     let most = connections_allowed();
     let places = Arc::new(Semaphore::new(most as usize));
     let phase = watch::Sender::new(Phase::Open);
-    let router = router(Arc::clone(&app));
+    let router = router(Arc::clone(&app), more);
     let mut shutdown = pin!(shutdown);
     loop {
         // A place first, then a connection: who finds none waits in the kernel's queue.
@@ -185,7 +186,8 @@ mod tests {
             let address = listener.local_addr().unwrap();
             let (stop, stopped) = oneshot::channel::<()>();
             let shutdown = async { drop(stopped.await) };
-            let ended = tokio::spawn(serve(listener, Arc::clone(&app), shutdown, Duration::from_secs(60)));
+            let ended =
+                tokio::spawn(serve(listener, Arc::clone(&app), axum::Router::new(), shutdown, Duration::from_secs(60)));
             Server { app, address, stop, ended }
         }
 

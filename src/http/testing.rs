@@ -145,7 +145,7 @@ pub(super) fn get(path: &str) -> http::request::Builder {
 }
 
 pub(super) async fn ask(app: &Arc<App>, request: Request<Body>) -> Answered {
-    let response = super::router(Arc::clone(app)).oneshot(request).await.unwrap();
+    let response = super::router(Arc::clone(app), axum::Router::new()).oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     Answered { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
 }

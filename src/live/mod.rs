@@ -24,12 +24,20 @@ pub use routes::{Routed, Routes, Unrouted};
 pub use snapshot::{DRAFT, Environment, Found, Served, ServedVersion, Snapshot};
 pub use status::{Failure, PassReport, Status};
 
+/// How many passes began and ended.
+#[derive(Clone, Copy, Default)]
+struct Passes {
+    begun: u64,
+    ended: u64,
+}
+
 /// The present state of a controller. One per process.
 pub struct Live {
     snapshot: ArcSwap<Snapshot>,
     changed: watch::Sender<u64>,
     writers: Mutex<()>,
     status: ArcSwap<Status>,
+    passes: watch::Sender<Passes>,
     /// What happened, newest last.
     pub events: EventLog,
     /// How deliveries to targets are doing.
@@ -49,6 +57,7 @@ impl Live {
             changed: watch::Sender::new(0),
             writers: Mutex::default(),
             status: ArcSwap::from_pointee(Status::starting(started)),
+            passes: watch::Sender::new(Passes::default()),
             events: EventLog::new(metrics.told.clone()),
             deliveries: Deliveries::default(),
             bell: Bell::default(),
@@ -97,5 +106,24 @@ impl Live {
     /// Replaces what is known of the loop.
     pub fn set_status(&self, status: Status) {
         self.status.store(Arc::new(status));
+    }
+
+    /// Tells that a pass begins.
+    pub fn pass_begins(&self) {
+        self.passes.send_modify(|passes| passes.begun += 1);
+    }
+
+    /// Tells that the pass that began last has ended.
+    pub fn pass_ended(&self) {
+        self.passes.send_modify(|passes| passes.ended = passes.begun);
+    }
+
+    /// Ends once a pass has begun and ended after this call. Take it before the bell is rung for that pass.
+    pub fn next_pass(&self) -> impl Future<Output = ()> + use<> {
+        let mut passes = self.passes.subscribe();
+        let next = passes.borrow().begun + 1;
+        async move {
+            let _ = passes.wait_for(|passes| passes.ended >= next).await;
+        }
     }
 }

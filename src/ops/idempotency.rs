@@ -3,15 +3,16 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Problem;
+use super::{Caller, Problem, Workspace};
 use crate::domain::{Digest, Identity};
 use crate::reconcile::Key;
 
-/// The key that the caller gave for `verb`, under the scope of whoever calls from the command line. `request` is
+/// The key that the caller gave for `verb`, under the scope of whoever calls. `request` is
 /// everything that the call says, agent included.
 pub fn key(
     given: Option<&str>,
-    caller: &Identity,
+    workspace: &Workspace,
+    actor: &Identity,
     verb: &str,
     request: &impl Serialize,
 ) -> Result<Option<Key>, Problem> {
@@ -24,7 +25,11 @@ pub fn key(
         )
         .hint("--idempotency-key \"$(uuidgen)\""));
     }
-    let name = Digest::of(format!("cli:{}\n{verb}\n{given}", caller.email).as_bytes());
+    let scope = match &workspace.caller {
+        Caller::CommandLine => format!("cli:{}", actor.email),
+        Caller::Api(token) => token.clone(),
+    };
+    let name = Digest::of(format!("{scope}\n{verb}\n{given}").as_bytes());
     let bytes = serde_json_canonicalizer::to_vec(request).expect("a request is plain JSON");
     Ok(Some(Key { name, request: Digest::of(&bytes) }))
 }

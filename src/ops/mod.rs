@@ -24,4 +24,4 @@ mod words;
 pub mod workspace;
 
 pub use problem::{Kind, Problem};
-pub use workspace::Workspace;
+pub use workspace::{Caller, Workspace};

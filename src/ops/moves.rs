@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Problem, Workspace, idempotency, inspect};
-use crate::domain::record::{Action, Cause};
+use crate::domain::record::Action;
 use crate::domain::{AgentId, DeploymentId, EnvironmentName, ObjectId, VersionNumber, VersionTag};
 use crate::plan::{Answer, Intent, Plan, Request, Wait};
 use crate::reconcile::{Decided, Made, Order, dry_run, run};
@@ -80,8 +80,8 @@ pub fn carry_out(
     let workspace = deepened.as_ref().unwrap_or(workspace);
     let actor = workspace.identity()?;
     let call = Call { intent: &intent, reason: &manner.reason };
-    let key = idempotency::key(manner.idempotency_key.as_deref(), &actor, verb, &call)?;
-    let request = Request { intent, actor, cause: Cause::Cli, reason: manner.reason.clone() };
+    let key = idempotency::key(manner.idempotency_key.as_deref(), workspace, &actor, verb, &call)?;
+    let request = Request { intent, actor, cause: workspace.cause(), reason: manner.reason.clone() };
     let order = Order { scope: Scope::Agents(agents.clone()), request: Some(request), publish: None, key };
     let context = workspace.context();
     let mut memory = workspace.memory();

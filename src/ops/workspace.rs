@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Problem;
 use crate::domain::nearest::nearest;
+use crate::domain::record::Cause;
 use crate::domain::{AgentId, Identity, ObjectId};
 use crate::policy::Policy;
 use crate::reconcile::{Context, Memory};
@@ -22,6 +23,19 @@ pub struct Workspace {
     pub now: jiff::Timestamp,
     /// Overrides git's configured identity.
     pub author: Option<Identity>,
+    /// By which way the caller came.
+    pub caller: Caller,
+}
+
+/// By which way an operation is called: what it does says so, and idempotency keys of one caller mean nothing to
+/// another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Caller {
+    /// The command line.
+    #[default]
+    CommandLine,
+    /// The API, with the token of this id.
+    Api(String),
 }
 
 impl Workspace {
@@ -29,7 +43,21 @@ impl Workspace {
     pub fn open(dir: &Path, local: bool, now: jiff::Timestamp, author: Option<Identity>) -> Result<Self, Problem> {
         let repository = Repository::open(dir)?;
         let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-        Ok(Workspace { repository, dir, local, now, author })
+        Ok(Workspace { repository, dir, local, now, author, caller: Caller::default() })
+    }
+
+    /// The same, called over the API with the token `token`.
+    #[must_use]
+    pub fn called_by(self, token: &str) -> Self {
+        Workspace { caller: Caller::Api(token.to_owned()), ..self }
+    }
+
+    /// What set off what the caller asks for.
+    pub fn cause(&self) -> Cause {
+        match self.caller {
+            Caller::CommandLine => Cause::Cli,
+            Caller::Api(_) => Cause::Api,
+        }
     }
 
     /// Who acts: `--author`, else git's environment and configuration.
@@ -62,7 +90,8 @@ impl Workspace {
         if ends() == before {
             return Ok(None);
         }
-        Workspace::open(&self.dir, self.local, self.now, self.author.clone()).map(Some)
+        let opened = Workspace::open(&self.dir, self.local, self.now, self.author.clone())?;
+        Ok(Some(Workspace { caller: self.caller.clone(), ..opened }))
     }
 
     /// Surroundings of a pass. What nobody asked for by name is committed as whoever runs it, or as Pointsman.

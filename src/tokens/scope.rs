@@ -153,7 +153,9 @@ mod tests {
         for text in ["agents:read", "deploy:live@emea/*", "approve:live@emea/support", "admin", "chat:write@support"] {
             assert_eq!(text.parse::<Scope>().unwrap().to_string(), text);
         }
-        for text in ["", "agents", "agents:delete", "deploy:", "deploy:Live", "admin@", "admin@*", "agents:read@a/../b", "x@y"] {
+        for text in
+            ["", "agents", "agents:delete", "deploy:", "deploy:Live", "admin@", "admin@*", "agents:read@a/../b", "x@y"]
+        {
             assert!(text.parse::<Scope>().is_err(), "{text}");
         }
     }

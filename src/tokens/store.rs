@@ -124,8 +124,8 @@ impl Tokens {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(source) => return Err(TokenError::Io { path, source }),
         };
-        let document: Document = serde_json::from_slice(&bytes)
-            .map_err(|error| TokenError::Damaged { path, message: error.to_string() })?;
+        let document: Document =
+            serde_json::from_slice(&bytes).map_err(|error| TokenError::Damaged { path, message: error.to_string() })?;
         Ok(document.tokens)
     }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Module → the modules of ours that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 15] = [
+const MAY_IMPORT: [(&str, &[&str]); 18] = [
     (
         "cli",
         &[
             "controller",
+            "tokens",
             "http",
             "targets",
             "live",
@@ -26,9 +27,11 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
             "domain",
         ],
     ),
+    ("api", &["ops", "live", "tokens", "plan", "compare", "compile", "domain"]),
+    ("tokens", &["domain"]),
     (
         "controller",
-        &["http", "targets", "live", "operator", "ops", "reconcile", "store", "plan", "policy", "watch", "domain"],
+        &["api", "tokens", "http", "targets", "live", "operator", "ops", "reconcile", "store", "plan", "policy", "watch", "domain"],
     ),
     ("http", &["live", "operator", "domain"]),
     ("targets", &["live", "operator", "store", "domain"]),

@@ -16,7 +16,6 @@ use super::words::must_fit;
 use super::{Problem, Workspace, idempotency};
 use crate::compile::Finding;
 use crate::domain::ledger::PublishAnswer;
-use crate::domain::record::Cause;
 use crate::domain::{AgentId, EnvironmentName, Identity, ObjectId, VersionNumber, VersionTag};
 use crate::plan::{Answer, Intent, Plan, Request, Wait};
 use crate::reconcile::{Context, Decided, Key, Memory, NewVersion, Order, Outcome, run};
@@ -173,7 +172,7 @@ struct Publishing<'w> {
 impl<'w> Publishing<'w> {
     fn new(workspace: &'w Workspace, agent: &'w AgentId, call: &'w PublishCall) -> Result<Self, Problem> {
         let who = workspace.identity()?;
-        let key = idempotency::key(call.idempotency_key.as_deref(), &who, "publish", &(agent, call))?;
+        let key = idempotency::key(call.idempotency_key.as_deref(), workspace, &who, "publish", &(agent, call))?;
         let (context, memory) = (workspace.context(), workspace.memory());
         Ok(Publishing { workspace, agent, call, who, key, context, memory })
     }
@@ -193,7 +192,7 @@ impl<'w> Publishing<'w> {
         Request {
             intent: Intent::Publish { agent: self.agent.clone(), unchanged },
             actor: self.who.clone(),
-            cause: Cause::Cli,
+            cause: self.workspace.cause(),
             reason: String::new(),
         }
     }

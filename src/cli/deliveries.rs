@@ -16,9 +16,9 @@ use crate::targets::{Letter, Letters};
 /// tries it now and then; --replay lets it try at once. How all targets are doing is in `/metrics` of the controller.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The controller's state folder, as `serve --state` has it
-    #[arg(long, value_name = "DIR", env = "POINTSMAN_STATE")]
-    state: PathBuf,
+    /// The controller's state folder, as `serve --state` has it; by default that of a controller in this repository
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
     /// Send the message <ID> again, or `all` of them
     #[arg(long, value_name = "ID")]
     replay: Option<String>,
@@ -33,15 +33,19 @@ struct Found {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Done {
+    let state = match &args.state {
+        Some(state) => state.clone(),
+        None => session.workspace()?.repository.own_dir(),
+    };
     let cannot = |error: std::io::Error| {
-        Problem::refused("io", format!("cannot read `{}`: {error}", args.state.display()))
+        Problem::refused("io", format!("cannot read `{}`: {error}", state.display()))
             .hint("run it as the user that the controller runs as")
     };
-    if !args.state.is_dir() {
-        return Err(Problem::usage("no_such_folder", format!("no folder `{}`", args.state.display()))
+    if args.state.is_some() && !state.is_dir() {
+        return Err(Problem::usage("no_such_folder", format!("no folder `{}`", state.display()))
             .hint("--state names the state folder of `pointsman serve`"));
     }
-    let letters = Letters::below(&args.state);
+    let letters = Letters::below(&state);
     let mut found = Found { dead_letters: letters.dead().map_err(cannot)?, replayed: Vec::new() };
     if let Some(wanted) = &args.replay {
         let all = wanted == "all";
@@ -49,7 +53,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
             found.dead_letters.into_iter().partition(|letter| all || letter.id == *wanted);
         if chosen.is_empty() && !all {
             return Err(Problem::refused("no_such_letter", format!("no dead letter `{wanted}`"))
-                .hint(format!("pointsman deliveries --state {} lists them", args.state.display())));
+                .hint(format!("pointsman deliveries --state {} lists them", state.display())));
         }
         for letter in chosen {
             letters.replay(&letter).map_err(cannot)?;

@@ -5,9 +5,10 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::gits::Gits;
 use crate::live::Failure;
 use crate::ops::Problem;
-use crate::store::{Error, ObjectCounts, Repository, create_mirror};
+use crate::store::{Error, ObjectCounts, Repository, create_mirror, left_behind};
 
 /// How often a mirror is tidied up.
 const MAINTENANCE: Duration = Duration::from_secs(60 * 60);
@@ -23,6 +24,8 @@ pub struct Place {
     /// The remote's address, where this is a mirror of one.
     remote: Option<String>,
     maintained: Cell<Option<Instant>>,
+    /// The git processes of a mirror.
+    gits: Option<Gits>,
     _lock: File,
 }
 
@@ -52,7 +55,7 @@ impl Place {
         let dir = repository.work_dir().unwrap_or(repository.git_dir()).to_owned();
         let own_dir = repository.own_dir();
         let lock = lock(&own_dir)?;
-        Ok(Place { dir, own_dir, remote: None, maintained: Cell::default(), _lock: lock })
+        Ok(Place { dir, own_dir, remote: None, maintained: Cell::default(), gits: None, _lock: lock })
     }
 
     /// The mirror of `remote` in the folder `state`, made where there is none.
@@ -60,10 +63,17 @@ impl Place {
         let dir = state.join("mirror.git");
         std::fs::create_dir_all(state).map_err(|source| OpenError::Io { path: state.to_owned(), source })?;
         let held = lock(state)?;
+        let gits = Gits::in_folder(state)?;
+        // Only these stop what comes next; whatever else was left can wait until calls are answered.
+        if ["HEAD.lock", "config.lock"].iter().any(|name| dir.join(name).symlink_metadata().is_ok()) {
+            gits.wait_for_orphans();
+            sweep(&dir);
+        }
         create_mirror(&dir, remote)?;
         let own_dir = Repository::open(&dir)?.own_dir();
         std::fs::create_dir_all(&own_dir).map_err(|source| OpenError::Io { path: own_dir.clone(), source })?;
-        Ok(Place { dir, own_dir, remote: Some(remote.to_owned()), maintained: Cell::default(), _lock: held })
+        let (remote, maintained) = (Some(remote.to_owned()), Cell::default());
+        Ok(Place { dir, own_dir, remote, maintained, gits: Some(gits), _lock: held })
     }
 
     /// The folder to open.
@@ -110,16 +120,12 @@ impl Place {
         Failure { message: clean(problem.message), hint: problem.hint.map(clean) }
     }
 
-    /// Removes lock files that a git of ours left in a mirror when it was killed: nothing of ours runs between two
-    /// passes, and nobody else writes here.
+    /// Removes what a git of ours left in a mirror when it was killed: none of ours runs between two passes, and nobody
+    /// else writes here.
     pub(super) fn sweep(&self) {
-        if !self.is_mirror() {
-            return;
-        }
-        let Ok(repository) = Repository::open(&self.dir) else { return };
-        for lock in repository.lock_files() {
-            tracing::warn!(path = %lock.path.display(), "removing a lock file that was left behind");
-            let _ = std::fs::remove_file(&lock.path);
+        if let Some(gits) = &self.gits {
+            gits.wait_for_orphans();
+            sweep(&self.dir);
         }
     }
 
@@ -145,6 +151,13 @@ impl Place {
                 None
             }
         }
+    }
+}
+
+fn sweep(dir: &Path) {
+    for path in left_behind(dir) {
+        tracing::warn!(path = %path.display(), "removing what a git that died has left behind");
+        let _ = std::fs::remove_file(&path);
     }
 }
 

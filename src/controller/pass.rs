@@ -38,8 +38,8 @@ impl Passes {
         Passes { place, local, live, memory, number: 0, tags_read: None }
     }
 
-    /// Serves what the ledger says that this repository saw last, before the first pass: a remote that is away must
-    /// not keep calls from being answered.
+    /// Serves what the ledger says that this repository saw last, until there was a good pass: a remote that is away, or
+    /// takes nothing, must not keep calls from being answered.
     pub(super) fn serve_what_was_seen(&self) {
         let read = || -> Result<Option<Snapshot>, Error> {
             let repository = Repository::open(self.place.dir())?;
@@ -80,6 +80,10 @@ impl Passes {
             self.tags_read = Some(started);
         }
         let took = started.elapsed();
+        if result.is_err() && !self.live.status().ready {
+            // The pass may have read what it could not go on from, where a remote takes no push.
+            self.serve_what_was_seen();
+        }
         let status = self.report(wake, began, took, result);
         let now = jiff::Timestamp::now();
         let due_in = status.waits.iter().filter_map(|wait| wait.until).map(|until| until.duration_since(now)).min();
@@ -148,7 +152,16 @@ impl Passes {
         let context =
             Context { repository: &repository, local: self.local, tags_as_fetched, now, committer: controller() };
         let order = Order::look_at(Scope::All);
-        let decided = run_pass(&context, &order, &mut self.memory, &|_, _| serde_json::Value::Null).map_err(failure)?;
+        let mut pass = || run_pass(&context, &order, &mut self.memory, &|_, _| serde_json::Value::Null);
+        let mut decided = pass();
+        if matches!(decided, Err(Error::Diverged { .. })) && self.place.is_mirror() {
+            let put_back = World::of(&repository, self.local).put_ledger_back(&repository).map_err(failure)?;
+            if put_back {
+                tracing::warn!("the remote's ledger was set back, and is again where it was");
+                decided = pass();
+            }
+        }
+        let decided = decided.map_err(failure)?;
         self.memory.save(&repository);
         let Decided::Done(outcome) = decided else {
             unreachable!("only an idempotency key is replayed, and only a publish is overtaken");

@@ -42,7 +42,8 @@ pub fn run(context: &Context<'_>, order: &Order, memory: &mut Memory, answer: &R
     }
     attempt(context, order, memory, answer, None).or_else(|failure| {
         let (error, plan) = *failure;
-        if !matches!(error, Error::PushRefused { .. }) || Part::all(&plan).len() < 2 {
+        let alone = Part::all(&plan).len() < 2 && !order.is_plain();
+        if alone || !matches!(error, Error::PushRefused { .. }) {
             return Err(error);
         }
         tracing::debug!(%error, "refused twice, trying the parts alone");
@@ -76,6 +77,13 @@ fn one_by_one(
                 error @ Error::PushRefused { .. } if !asked && part != Part::Versions => refused.push((part, error)),
                 error => return Err(error),
             },
+        }
+    }
+    if done.is_none() && order.is_plain() {
+        // All of it was refused. The look was a good one all the same, and says what waits.
+        match attempt(context, order, memory, answer, Some(&Part::Answer)).map_err(|failure| failure.0)? {
+            Decided::Done(outcome) => done = Some(*outcome),
+            other => return Ok(other),
         }
     }
     match (done, refused.pop()) {

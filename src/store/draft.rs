@@ -14,11 +14,14 @@ use super::error::Doing as _;
 use super::index_file::IndexFile;
 use super::objects::oid;
 use super::quarantine::Quarantine;
-use super::{Error, Git, Located, Repository, Result, crash_point, loose};
+use super::{Error, Git, Located, Repository, Result, crash_point};
 use crate::domain::ObjectId;
 
 /// How long the user's own git commands are waited for when the index is locked.
 const INDEX_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How many trees of a draft are made without git.
+const MOST_TREES: usize = 256;
 
 /// A draft. Its objects are readable as long as the repository is open.
 pub struct Draft {
@@ -26,6 +29,8 @@ pub struct Draft {
     pub root: ObjectId,
     /// Paths with an unresolved merge conflict, seen from the repository's root.
     conflicted: BTreeSet<String>,
+    /// Trees that were made without git; the others are in the quarantine.
+    trees: Vec<ObjectId>,
     /// Holds the draft's index.
     folder: tempfile::TempDir,
     objects: PathBuf,
@@ -126,10 +131,10 @@ impl Repository {
             args.extend(pathspecs);
             git.run(&args)?;
         }
-        let root = if conflicted.is_empty() {
-            match self.tree_of_plain(&index, &objects)? {
-                Some(root) => root,
-                None => write_tree(&git)?,
+        let (root, trees) = if conflicted.is_empty() {
+            match self.tree_of_plain(&index)? {
+                Some(found) => found,
+                None => (write_tree(&git)?, Vec::new()),
             }
         } else {
             // Conflicts elsewhere stop git from writing any tree. They are not this draft's business, and stay in the
@@ -138,13 +143,13 @@ impl Repository {
             std::fs::copy(&index, &copy).doing(doing)?;
             let git = git.env("GIT_INDEX_FILE", &copy);
             git.run_with_input(&["update-index", "--force-remove", "-z", "--stdin"], unmerged_paths(&git)?)?;
-            write_tree(&git)?
+            (write_tree(&git)?, Vec::new())
         };
-        Ok(Draft { root, conflicted, folder, objects, base })
+        Ok(Draft { root, trees, conflicted, folder, objects, base })
     }
 
-    /// The tree of the index `file` with new trees among the draft's `objects`; nothing if only git can say it.
-    fn tree_of_plain(&self, file: &Path, objects: &Path) -> Result<Option<ObjectId>> {
+    /// The tree of the index `file`, with those that git has not cached in it; nothing if only git can say it.
+    fn tree_of_plain(&self, file: &Path) -> Result<Option<(ObjectId, Vec<ObjectId>)>> {
         let bytes = match std::fs::read(file) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -152,13 +157,11 @@ impl Repository {
         };
         let mut new = Vec::new();
         let root = IndexFile::read(&bytes).and_then(|index| index.tree(&mut new));
-        let Some(root) = root else { return Ok(None) };
-        for (id, bytes) in new {
-            if !self.has_now(id) {
-                loose::write_for_now(objects, id, ObjectType::Tree, &bytes).doing(|| format!("write object {id}"))?;
-            }
-        }
-        Ok(Some(root))
+        // Git notes in the index which trees it has written. Where many are not noted, it is time that it does.
+        let Some(root) = root.filter(|_| new.len() <= MOST_TREES) else { return Ok(None) };
+        let ids = new.iter().map(|(id, _)| *id).collect();
+        self.drafted_trees.borrow_mut().extend(new);
+        Ok(Some((root, ids)))
     }
 
     /// The folder for new objects of drafts, which libgit2 reads like the repository's own.
@@ -229,6 +232,10 @@ impl Repository {
         for id in draft.new_objects() {
             let object = odb.read(oid(id)).doing(|| format!("read object {id}"))?;
             self.stage_foreign(object.kind(), object.data());
+        }
+        for id in &draft.trees {
+            let bytes = self.drafted_trees.borrow().get(id).cloned().expect("trees of drafts are kept");
+            self.stage_foreign(ObjectType::Tree, &bytes);
         }
         Ok(())
     }

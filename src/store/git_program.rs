@@ -16,8 +16,17 @@ use super::{Error, Result, locks};
 /// How long a local command may take.
 const LOCAL_LIMIT: Duration = Duration::from_secs(120);
 
-/// How long a fetch or push may take.
-pub(super) const NETWORK_LIMIT: Duration = Duration::from_secs(300);
+/// How long a fetch or push may take in all: the first one may have gigabytes to bring over a thin line, and would begin
+/// again from nothing. A line that fell silent is noticed sooner, see [`UNATTENDED_ENVIRONMENT`].
+pub(super) const NETWORK_LIMIT: Duration = Duration::from_secs(60 * 60);
+
+/// What git is told where nobody sits in front of it, except where the operator set it otherwise: ssh asks nothing, and
+/// a line that has been silent for a minute is given up.
+const UNATTENDED_ENVIRONMENT: [(&str, &str); 3] = [
+    ("GIT_HTTP_LOW_SPEED_LIMIT", "1"),
+    ("GIT_HTTP_LOW_SPEED_TIME", "60"),
+    ("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=15 -o ServerAliveCountMax=4"),
+];
 
 /// Whether nobody sits in front of this process.
 static UNATTENDED: AtomicBool = AtomicBool::new(false);
@@ -140,9 +149,11 @@ impl Git {
         let unattended = UNATTENDED.load(Ordering::Relaxed);
         if unattended {
             command.env("GIT_TERMINAL_PROMPT", "0").process_group(0);
-            // What the operator set for ssh stays.
-            if ["GIT_SSH_COMMAND", "GIT_SSH"].iter().all(|name| std::env::var_os(name).is_none()) {
-                command.env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=15");
+            for (name, value) in UNATTENDED_ENVIRONMENT {
+                let instead = if name == "GIT_SSH_COMMAND" { "GIT_SSH" } else { name };
+                if [name, instead].iter().all(|name| std::env::var_os(name).is_none()) {
+                    command.env(name, value);
+                }
             }
         }
         command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });

@@ -40,8 +40,17 @@ struct Row<'b> {
 /// A plain index.
 pub(super) struct IndexFile<'b> {
     rows: Vec<Row<'b>>,
-    /// Trees that were written from this index and still hold, by path, with the number of entries below them.
-    cached: HashMap<Vec<u8>, (ObjectId, usize)>,
+    /// The root's.
+    cached: CachedTree<'b>,
+}
+
+/// What git knows of the trees that it wrote from this index.
+#[derive(Default)]
+struct CachedTree<'b> {
+    name: &'b [u8],
+    /// The tree and the number of entries below it, if it still holds.
+    holds: Option<(ObjectId, usize)>,
+    folders: Vec<CachedTree<'b>>,
 }
 
 /// Takes `count` bytes off the front.
@@ -81,13 +90,13 @@ impl<'b> IndexFile<'b> {
         for _ in 0..count {
             rows.push(Row::read(&mut rest)?);
         }
-        let mut cached = HashMap::new();
+        let mut cached = CachedTree::default();
         while !rest.is_empty() {
             let name = take(&mut rest, 4)?;
             let length = number(take(&mut rest, 4)?)? as usize;
             let mut content = take(&mut rest, length)?;
             match name {
-                b"TREE" => read_cached(&mut content, &[], 0, &mut cached)?,
+                b"TREE" => cached = CachedTree::read(&mut content, 0)?,
                 // A name in small letters changes what the rest means.
                 _ if name[0].is_ascii_lowercase() => return None,
                 _ => {}
@@ -106,48 +115,49 @@ impl<'b> IndexFile<'b> {
     /// are not cached in it are put into `new` with their bytes.
     pub(super) fn tree(&self, new: &mut Vec<(ObjectId, Vec<u8>)>) -> Option<ObjectId> {
         let settled = self.rows.iter().all(|row| row.stage == 0);
-        if settled { self.tree_of(&self.rows, b"", 0, new) } else { None }
+        if settled { tree_of(&self.rows, b"", Some(&self.cached), 0, new) } else { None }
     }
+}
 
-    /// The tree of `rows`, all of which lie below the folder `path` (which ends in a slash, but for the root).
-    fn tree_of(
-        &self,
-        rows: &[Row<'_>],
-        path: &[u8],
-        depth: usize,
-        new: &mut Vec<(ObjectId, Vec<u8>)>,
-    ) -> Option<ObjectId> {
-        let folder = path.strip_suffix(b"/").unwrap_or(path);
-        if let Some((id, count)) = self.cached.get(folder)
-            && *count == rows.len()
-        {
-            return Some(*id);
-        }
-        let mut entries = Vec::new();
-        let mut rest = rows;
-        while let Some(first) = rest.first() {
-            let below = &first.path[path.len()..];
-            if first.id == ObjectId::ZERO || below.is_empty() || below[0] == b'/' || depth > DEEPEST {
-                return None;
-            }
-            let Some(slash) = below.iter().position(|&c| c == b'/') else {
-                let mode = EntryMode::of_number(first.mode)?;
-                entries.push(TreeEntry { name: below.to_vec(), mode, id: first.id });
-                rest = &rest[1..];
-                continue;
-            };
-            let inner = &first.path[..path.len() + slash + 1];
-            // Entries are sorted by path, so a folder's stand together.
-            let count = rest.partition_point(|row| row.path.starts_with(inner));
-            let id = self.tree_of(&rest[..count], inner, depth + 1, new)?;
-            entries.push(TreeEntry { name: below[..slash].to_vec(), mode: EntryMode::Tree, id });
-            rest = &rest[count..];
-        }
-        let bytes = Tree::of(entries).bytes();
-        let id = hash(ObjectType::Tree, &bytes);
-        new.push((id, bytes));
-        Some(id)
+/// The tree of `rows`, all of which lie below the folder `path` (which ends in a slash, but for the root).
+fn tree_of(
+    rows: &[Row<'_>],
+    path: &[u8],
+    cached: Option<&CachedTree<'_>>,
+    depth: usize,
+    new: &mut Vec<(ObjectId, Vec<u8>)>,
+) -> Option<ObjectId> {
+    if let Some((id, count)) = cached.and_then(|cached| cached.holds)
+        && count == rows.len()
+    {
+        return Some(id);
     }
+    let folders = cached.map_or(&[][..], |cached| &cached.folders).iter();
+    let folders: HashMap<_, _> = folders.map(|folder| (folder.name, folder)).collect();
+    let mut entries = Vec::new();
+    let mut rest = rows;
+    while let Some(first) = rest.first() {
+        let below = &first.path[path.len()..];
+        if first.id == ObjectId::ZERO || below.is_empty() || below[0] == b'/' || depth > DEEPEST {
+            return None;
+        }
+        let Some(slash) = below.iter().position(|&c| c == b'/') else {
+            let mode = EntryMode::of_number(first.mode)?;
+            entries.push(TreeEntry { name: below.to_vec(), mode, id: first.id });
+            rest = &rest[1..];
+            continue;
+        };
+        let (inner, name) = (&first.path[..path.len() + slash + 1], &below[..slash]);
+        // Entries are sorted by path, so a folder's stand together.
+        let count = rest.iter().take_while(|row| row.path.starts_with(inner)).count();
+        let id = tree_of(&rest[..count], inner, folders.get(name).copied(), depth + 1, new)?;
+        entries.push(TreeEntry { name: name.to_vec(), mode: EntryMode::Tree, id });
+        rest = &rest[count..];
+    }
+    let bytes = Tree::of(entries).bytes();
+    let id = hash(ObjectType::Tree, &bytes);
+    new.push((id, bytes));
+    Some(id)
 }
 
 impl<'b> Row<'b> {
@@ -168,30 +178,99 @@ impl<'b> Row<'b> {
     }
 }
 
-fn read_cached(
-    rest: &mut &[u8],
-    above: &[u8],
-    depth: usize,
-    cached: &mut HashMap<Vec<u8>, (ObjectId, usize)>,
-) -> Option<()> {
-    if depth > DEEPEST {
-        return None;
+impl<'b> CachedTree<'b> {
+    fn read(rest: &mut &'b [u8], depth: usize) -> Option<Self> {
+        if depth > DEEPEST {
+            return None;
+        }
+        let name = take_until(rest, 0)?;
+        let count: i64 = str::from_utf8(take_until(rest, b' ')?).ok()?.parse().ok()?;
+        let folders: usize = str::from_utf8(take_until(rest, b'\n')?).ok()?.parse().ok()?;
+        // A negative count says that the tree no longer holds, and has no id.
+        let holds = match usize::try_from(count) {
+            Ok(count) => Some((ObjectId::from_bytes(take(rest, 20)?.try_into().ok()?), count)),
+            Err(_) => None,
+        };
+        let mut read = CachedTree { name, holds, folders: Vec::new() };
+        for _ in 0..folders {
+            read.folders.push(CachedTree::read(rest, depth + 1)?);
+        }
+        Some(read)
     }
-    let name = take_until(rest, 0)?;
-    let path = if above.is_empty() { name.to_vec() } else { [above, b"/", name].concat() };
-    let count: i64 = str::from_utf8(take_until(rest, b' ')?).ok()?.parse().ok()?;
-    let folders: u32 = str::from_utf8(take_until(rest, b'\n')?).ok()?.parse().ok()?;
-    // A negative count says that the tree no longer holds, and has no id.
-    if let Ok(count) = usize::try_from(count) {
-        let id = ObjectId::from_bytes(take(rest, 20)?.try_into().ok()?);
-        cached.insert(path.clone(), (id, count));
-    }
-    (0..folders).try_for_each(|_| read_cached(rest, &path, depth + 1, cached))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::process::Command;
+    use std::time::{Duration, SystemTime};
+
     use super::*;
+
+    fn git(dir: &Path, args: &[&str]) -> String {
+        let settings = ["-c", "user.name=A", "-c", "user.email=a@b", "-c", "core.splitIndex=false"];
+        let output = Command::new("git").arg("-C").arg(dir).args(settings).args(args).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// The tree of the index in `dir` as it is read here, and whether all of it had to be made.
+    fn tree(dir: &Path) -> Option<(String, usize)> {
+        let bytes = std::fs::read(dir.join(".git/index")).unwrap();
+        let mut new = Vec::new();
+        let root = IndexFile::read(&bytes)?.tree(&mut new)?;
+        Some((root.to_string(), new.len()))
+    }
+
+    #[test]
+    fn the_tree_of_an_index_is_what_git_writes() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        git(dir, &["init", "-q"]);
+        // A folder sorts as if its name ended in a slash, which these names are about.
+        for path in ["a/b/c", "a-b/x", "a.txt", "a0", "z/long name/ü", "z/y"] {
+            std::fs::create_dir_all(dir.join(path).parent().unwrap()).unwrap();
+            std::fs::write(dir.join(path), path).unwrap();
+            // Git adds again what is as young as the index.
+            let file = std::fs::File::options().write(true).open(dir.join(path)).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
+        }
+        std::os::unix::fs::symlink("a.txt", dir.join("link")).unwrap();
+        std::fs::set_permissions(dir.join("z/y"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        git(dir, &["add", "-A"]);
+        git(dir, &["update-index", "--add", "--cacheinfo", "160000,0123456789012345678901234567890123456789,sub"]);
+        let (all, made) = tree(dir).unwrap();
+        assert_eq!((all, made), (git(dir, &["write-tree"]), 6));
+        // Git has now noted them in the index.
+        assert_eq!(tree(dir).unwrap(), (git(dir, &["write-tree"]), 0));
+        std::fs::write(dir.join("a/b/c"), "changed").unwrap();
+        std::fs::remove_file(dir.join("a0")).unwrap();
+        git(dir, &["add", "-A"]);
+        let (some, made) = tree(dir).unwrap();
+        assert_eq!((some, made), (git(dir, &["write-tree"]), 3));
+        // A file that is only announced is in no tree; only git is asked then.
+        std::fs::write(dir.join("later"), "").unwrap();
+        git(dir, &["add", "-N", "later"]);
+        assert_eq!(tree(dir), None);
+    }
+
+    #[test]
+    fn conflicts_are_seen_and_have_no_tree() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        git(dir, &["init", "-q", "-b", "main"]);
+        for (branch, text) in [("main", "1"), ("side", "2"), ("main", "3")] {
+            git(dir, &["symbolic-ref", "HEAD", &format!("refs/heads/{branch}")]);
+            std::fs::write(dir.join("both"), text).unwrap();
+            git(dir, &["add", "-A"]);
+            git(dir, &["commit", "-qm", text]);
+        }
+        let base = git(dir, &["rev-parse", "main~1"]);
+        git(dir, &["read-tree", "-m", "-u", &base, "main", "side"]);
+        let bytes = std::fs::read(dir.join(".git/index")).unwrap();
+        assert_eq!(IndexFile::read(&bytes).unwrap().unmerged(), ["both".to_owned()].into());
+        assert_eq!(tree(dir), None);
+    }
 
     #[test]
     fn garbage_is_no_plain_index() {

@@ -113,13 +113,6 @@ fn place_of(objects: &Path, id: ObjectId) -> PathBuf {
     objects.join(&name[..2]).join(&name[2..])
 }
 
-/// Writes an object that need not outlive a power cut.
-pub(super) fn write_for_now(objects: &Path, id: ObjectId, kind: ObjectType, bytes: &[u8]) -> std::io::Result<()> {
-    let unfinished = write_unfinished(objects, id, &Deflate::default().object(kind, bytes))?;
-    unfinished.file.persist(place_of(objects, id)).map_err(|error| error.error)?;
-    Ok(())
-}
-
 /// What turns objects into the bytes of loose files. Making one costs more than most objects do.
 struct Deflate(Compress);
 

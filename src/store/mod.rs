@@ -25,7 +25,9 @@ mod loose;
 mod mirror;
 mod objects;
 mod other_remote;
+mod packed_refs;
 mod promised;
+mod push_steps;
 mod quarantine;
 mod received;
 mod ref_files;
@@ -41,7 +43,7 @@ mod work_tree;
 mod world;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
@@ -56,7 +58,7 @@ pub use history::Recorded;
 pub use ledger::{AgentFolder, Entry, Ledger, LedgerEdit, NewEntry};
 pub use locate::{Located, Misplaced, manifest_on_disk};
 pub use locks::LockFile;
-pub use mirror::{ObjectCounts, create_mirror};
+pub use mirror::{ObjectCounts, create_mirror, left_behind};
 pub use objects::{Commit, TagObject};
 pub use other_remote::{OtherRemote, Standing};
 pub use received::ReceivedRefs;
@@ -69,7 +71,7 @@ pub use world::{Change, DEFAULT_BRANCH_KEY, RefPlace, SEEN_LEDGER, Scope, World}
 
 use crate::domain::ObjectId;
 use objects::LargeTrees;
-use ref_files::PackedRefs;
+use packed_refs::PackedRefs;
 use staging::Staged;
 
 /// A commit, the policy that holds there, and what is wrong with the newest text of it.
@@ -80,6 +82,8 @@ pub struct Repository {
     git: git2::Repository,
     packed_refs: PackedRefs,
     staged: RefCell<Staged>,
+    /// Trees of drafts, until somebody publishes.
+    drafted_trees: RefCell<HashMap<ObjectId, Vec<u8>>>,
     /// Loose objects written and synced by this process.
     written: RefCell<HashSet<ObjectId>>,
     /// Commits whose parents a shallow clone lacks.
@@ -104,6 +108,7 @@ impl Repository {
             git,
             packed_refs: PackedRefs::default(),
             staged: RefCell::default(),
+            drafted_trees: RefCell::default(),
             written: RefCell::default(),
             cut_off: OnceCell::new(),
             partial: OnceCell::new(),

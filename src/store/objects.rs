@@ -11,7 +11,7 @@ use super::{Error, Repository, Result};
 use crate::domain::{Identity, ObjectId};
 
 /// Trees of this many entries are kept, the last few of them: looking up a thousand agents in one reads it once.
-const LARGE_TREE: usize = 32;
+pub(super) const LARGE_TREE: usize = 32;
 const LARGE_TREES: usize = 16;
 
 /// Trees read before.
@@ -102,6 +102,11 @@ impl Repository {
         {
             return Ok(bytes.clone());
         }
+        if let Some(bytes) = self.drafted_trees.borrow().get(&id)
+            && kind == ObjectType::Tree
+        {
+            return Ok(bytes.clone());
+        }
         let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
         let object = match odb.read(oid(id)) {
             Err(_) if self.fetch_promised([id])? => odb.read(oid(id)),
@@ -122,12 +127,6 @@ impl Repository {
         self.staged.borrow().get(id).is_some() || self.git.odb().is_ok_and(|odb| odb.exists(oid(id)))
     }
 
-    /// The same, without looking for packs that other programs wrote meanwhile.
-    pub(super) fn has_now(&self, id: ObjectId) -> bool {
-        let known = |odb: git2::Odb<'_>| odb.exists_ext(oid(id), git2::OdbLookupFlags::NO_REFRESH);
-        self.staged.borrow().get(id).is_some() || self.git.odb().is_ok_and(known)
-    }
-
     /// The entries of tree `id`.
     pub fn tree(&self, id: ObjectId) -> Result<Rc<Tree>> {
         if let Some((_, tree)) = self.large_trees.borrow().iter().find(|(known, _)| *known == id) {
@@ -137,13 +136,21 @@ impl Repository {
         let damaged = || Error::Corrupt { what: format!("tree {id} is damaged"), hint: "git fsck".to_owned() };
         let tree = Rc::new(Tree::parse(&bytes).ok_or_else(damaged)?);
         if tree.entries().len() >= LARGE_TREE {
-            let mut known = self.large_trees.borrow_mut();
-            if known.len() >= LARGE_TREES {
-                known.remove(0);
-            }
-            known.push((id, Rc::clone(&tree)));
+            self.keep_large(id, &tree);
         }
         Ok(tree)
+    }
+
+    /// Keeps a large tree that is asked for again.
+    pub(super) fn keep_large(&self, id: ObjectId, tree: &Rc<Tree>) {
+        let mut known = self.large_trees.borrow_mut();
+        if known.iter().any(|(there, _)| *there == id) {
+            return;
+        }
+        if known.len() >= LARGE_TREES {
+            known.remove(0);
+        }
+        known.push((id, Rc::clone(tree)));
     }
 
     /// The bytes of blob `id`.

@@ -1,6 +1,6 @@
 //! Where the new objects and the indexes of drafts are, apart from the repository, until somebody publishes.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const PREFIX: &str = "pointsman-draft-";
 /// The file in each that its owner holds locked, for as long as it lives.
 const OWNER: &str = "owner";
 
-/// A folder without that file may just be about to get it.
+/// A younger folder may just be about to get that file, or its lock.
 const BEING_MADE: Duration = Duration::from_secs(60);
 
 /// The folder of all drafts of one open repository.
@@ -61,10 +61,46 @@ fn sweep(folder: &Path) {
 }
 
 fn is_ownerless(folder: &Path) -> bool {
-    match File::open(folder.join(OWNER)).map(|owner| owner.try_lock()) {
-        Ok(Ok(())) => true,
-        Ok(Err(TryLockError::WouldBlock | TryLockError::Error(_))) => false,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => age_of(folder) > Some(BEING_MADE),
-        Err(_) => false,
+    if age_of(folder) < Some(BEING_MADE) {
+        return false;
+    }
+    match File::open(folder.join(OWNER)) {
+        Ok(owner) => owner.try_lock().is_ok(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_old_and_has_no_owner_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let make = |name: &str, age: u64, owner: Option<bool>| {
+            let folder = dir.path().join(name);
+            std::fs::create_dir_all(folder.join("objects/ab")).unwrap();
+            let owner = owner.map(|locked| {
+                let file = File::create(folder.join(OWNER)).unwrap();
+                if locked {
+                    file.lock().unwrap();
+                }
+                file
+            });
+            let time = std::time::SystemTime::now() - Duration::from_secs(age);
+            File::open(&folder).unwrap().set_modified(time).unwrap();
+            owner
+        };
+        let _alive = make("pointsman-draft-alive", 1_000, Some(true));
+        make("pointsman-draft-begun", 1, None);
+        make("pointsman-draft-killed", 1_000, Some(false));
+        make("pointsman-draft-killed-early", 1_000, None);
+        make("somebody-elses", 1_000, None);
+        sweep(dir.path());
+        let left =
+            std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut left: Vec<_> = left.collect();
+        left.sort();
+        assert_eq!(left, ["pointsman-draft-alive", "pointsman-draft-begun", "somebody-elses"]);
     }
 }

@@ -106,7 +106,7 @@ impl Repository {
 
     /// All refs below `prefix` (which ends in a slash), in the order of their names.
     pub fn list_refs(&self, prefix: &str) -> Result<Vec<(String, ObjectId)>> {
-        let mut refs = self.packed_refs.list(self.common_dir(), prefix)?;
+        let mut refs = ref_files::list(&self.packed_refs, self.common_dir(), prefix)?;
         for (name, new) in self.received.iter().filter(|(name, _)| name.starts_with(prefix)) {
             match new {
                 Some(new) => refs.insert(name.clone(), *new),

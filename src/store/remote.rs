@@ -184,10 +184,25 @@ impl World {
     }
 
     fn push_atomically(&self, repository: &Repository, changes: &[&Change]) -> Result<()> {
+        let atomic: &[&str] = if changes.len() > 1 { &["--atomic"] } else { &[] };
+        let ended = self.try_push(repository, changes, atomic)?;
+        if ended.success {
+            return Ok(());
+        }
+        let judged = String::from_utf8_lossy(&ended.stdout).lines().any(|line| line.starts_with("!\t"));
+        if !judged && changes.len() > 1 && self.lacks_atomic_push(repository, changes)? {
+            return self.push_in_steps(repository, changes);
+        }
+        self.pushed(repository, changes, &ended)
+    }
+
+    pub(super) fn try_push(&self, repository: &Repository, changes: &[&Change], more: &[&str]) -> Result<Ended> {
         let mut args: Vec<String> =
-            ["push", "--porcelain", "--atomic", "--no-verify", "--no-follow-tags", "--recurse-submodules=no"]
-                .map(str::to_owned)
-                .to_vec();
+            ["push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no"]
+                .iter()
+                .chain(more)
+                .map(|arg| (*arg).to_owned())
+                .collect();
         for change in changes {
             let expected = change.expected.map(|id| id.to_string()).unwrap_or_default();
             args.push(format!("--force-with-lease={}:{expected}", self.published_name(&change.place)));
@@ -195,7 +210,11 @@ impl World {
         args.push(REMOTE.to_owned());
         args.extend(changes.iter().map(|change| format!("{}:{}", change.new, self.published_name(&change.place))));
         // A clone made with --mirror would refuse refs that are named.
-        let ended = self.network(repository).setting("remote.origin.mirror=false").run_to_end(&args, None)?;
+        self.network(repository).setting("remote.origin.mirror=false").run_to_end(&args, None)
+    }
+
+    /// What came of a push of `changes`.
+    pub(super) fn pushed(&self, repository: &Repository, changes: &[&Change], ended: &Ended) -> Result<()> {
         if ended.success {
             return Ok(());
         }
@@ -219,7 +238,7 @@ impl World {
             // The line broke after the remote had taken everything.
             _ if taken => Ok(()),
             Some(lost) => Err(lost),
-            None => Err(refused(&ended)),
+            None => Err(refused(ended)),
         }
     }
 

@@ -1,11 +1,12 @@
 //! New objects, kept in memory until everything is decided.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use git2::ObjectType;
 
 use super::Repository;
-use super::objects::hash;
+use super::objects::{LARGE_TREE, hash};
 use super::tree::Tree;
 use crate::domain::{Identity, ObjectId};
 
@@ -97,7 +98,12 @@ impl Repository {
 
     /// Stages a tree.
     pub(super) fn stage_tree(&self, tree: &Tree) -> ObjectId {
-        self.stage(ObjectType::Tree, tree.bytes())
+        let id = self.stage(ObjectType::Tree, tree.bytes());
+        // What was just made is read next, often several times.
+        if tree.entries().len() >= LARGE_TREE {
+            self.keep_large(id, &Rc::new(tree.clone()));
+        }
+        id
     }
 
     /// Stages the annotated tag object with exactly these bytes.

@@ -234,7 +234,9 @@ impl World {
         };
         let mut ordered: Vec<_> = changes.iter().collect();
         ordered.sort_by_key(|change| order(change));
-        let mut moves = RefMoves::prepare(repository, ordered.iter().map(|change| change.new))?;
+        let ledger = changes.iter().find(|change| change.place == RefPlace::Ledger);
+        let values = ordered.iter().map(|change| change.new).chain(ledger.map(|ledger| ledger.new));
+        let mut moves = RefMoves::prepare(repository, values)?;
         for change in ordered {
             let name = self.published_name(&change.place);
             let moved = moves.make(&name, change.expected, change.new, "pointsman");
@@ -248,6 +250,12 @@ impl World {
                 }
             }
             crash_point(&format!("{name} moved"));
+        }
+        // Mostly it was the newest one seen; any other case is left to `follow`.
+        if let Some(Change { expected, new, .. }) = ledger
+            && let Err(error) = moves.make(SEEN_LEDGER, *expected, *new, "pointsman")
+        {
+            tracing::debug!(%error, "the newest ledger will be remembered later");
         }
         moves.finish()
     }

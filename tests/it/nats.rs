@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 
 use crate::env::World;
 use crate::stage::{Stage, environment, eventually, head};
+use pointsman::domain::Digest;
 
 /// A server with JetStream on a port of its own; killed when dropped.
 struct Server {
@@ -245,4 +246,34 @@ fn a_bucket_of_somebody_else_is_left_alone() {
     // Emptied by its owner, it is used as it was configured.
     server.runtime.block_on(bucket.purge("precious")).unwrap();
     stage.holds("bus", "live", 1);
+}
+
+/// In the middle of a long delivery somebody newer writes: not one key is written after that.
+#[test]
+fn a_delivery_stops_at_the_first_write_of_somebody_else() {
+    let world = World::new();
+    let mut server = Server::at(&world);
+    server.start();
+    let stage = Stage::start(&world.path("state"), &server.operators_file());
+    stage.publish(vec![environment("live", 1, &AGENTS)]);
+    stage.holds("bus", "live", 1);
+    let bucket = server.bucket();
+    let context = server.context();
+    let sequence = || {
+        let stream = server.runtime.block_on(context.get_stream("KV_pointsman-live")).unwrap();
+        stream.cached_info().state.last_sequence
+    };
+    let begun = sequence();
+    let names: Vec<_> = (0..10_000).map(|number| format!("many/agent-{number}")).collect();
+    let many: Vec<_> = names.iter().map(|name| (name.as_str(), "x")).collect();
+    let check = Digest::of(format!("live {} 9", head(9)).as_bytes());
+    let newer = serde_json::json!({
+        "environment": "live", "commit": head(9).to_string(), "height": 9, "check": check.to_string(),
+    });
+    stage.publish(vec![environment("live", 2, &many)]);
+    eventually("it has begun", || sequence() > begun);
+    let written = server.runtime.block_on(bucket.put("_environment", newer.to_string().into())).unwrap();
+    assert!(written < begun + 10_000, "the delivery was over before it could be disturbed");
+    stage.fails("bus", "live", "it holds height 9, which is newer than 2");
+    assert_eq!(sequence(), written);
 }

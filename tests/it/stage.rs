@@ -168,8 +168,8 @@ impl Stage {
 
     fn end(&mut self) {
         if let (Some(runtime), Some(targets)) = (self.runtime.take(), self.targets.take()) {
-            runtime.block_on(targets.stop(Duration::from_secs(20)));
-            runtime.shutdown_timeout(Duration::from_secs(5));
+            runtime.block_on(targets.stop(Duration::from_secs(5)));
+            runtime.shutdown_timeout(Duration::from_secs(1));
         }
     }
 }

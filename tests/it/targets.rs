@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use pointsman::live;
 use pointsman::store::Repository;
 
+use crate::daemon::Daemon;
 use crate::env::World;
 use crate::stage::{PACE, Stage, environment, eventually, head};
 
@@ -136,7 +137,8 @@ fn whatever_was_changed_by_hand_is_put_right() {
     stage.holds("edge", "live", 7);
     let right = files(&path.join("live"));
     let config = "agents/support/config.json";
-    let edits: [(&str, &dyn Fn(&Path)); 10] = [
+    type Edit<'e> = (&'static str, &'e dyn Fn(&Path));
+    let edits: [Edit<'_>; 10] = [
         ("another text of the same length", &|live| {
             let other = String::from_utf8(right[config].clone()).unwrap().replace("hello", "HELLO");
             std::fs::write(live.join(config), other).unwrap();
@@ -215,6 +217,82 @@ fn a_late_controller_does_not_deliver_a_lower_height() {
     }
 }
 
+/// The real controller, stopped as by a power cut between any two steps of a delivery.
+#[test]
+fn a_controller_that_is_killed_in_the_middle_leaves_the_old_or_the_new() {
+    let points =
+        ["deployment written", "deployment named", "link written", "deployment linked", "deployment put aside"];
+    for point in points {
+        let world = World::new();
+        let repo = world.repository("shop");
+        let (path, text) = edge(&world);
+        world.write("operator.toml", &text);
+        let config = world.path("operator.toml");
+        let args = ["--config", config.to_str().unwrap()];
+        let folder = path.join("sandbox");
+        // What a reader finds: which version, of which there must be every file.
+        let read = || {
+            let folder = path.join(std::fs::read_link(&folder).unwrap());
+            let found = files(&folder);
+            if found.len() == 2 {
+                // The beginning, where nothing is served yet.
+                return 0;
+            }
+            let json = |name: &str| serde_json::from_slice::<serde_json::Value>(&found[name]).unwrap();
+            let (record, mark) = (json("agents/support/version.json"), json("environment.json"));
+            assert_eq!(found.len(), 4, "{point}");
+            let digest = pointsman::domain::Digest::of(&found["agents/support/config.json"]);
+            assert_eq!(record["digest"], digest.to_string(), "{point}");
+            let commit = mark["commit"].as_str().unwrap().to_owned();
+            assert_eq!(
+                repo.git_out(&["show", &format!("{commit}:agents/support/version.json")]),
+                String::from_utf8_lossy(&found["agents/support/version.json"]).trim()
+            );
+            record["number"].as_u64().unwrap()
+        };
+        let daemon = Daemon::start(&world, &repo.dir, &args);
+        for number in 1..=3 {
+            repo.publish_support(&number.to_string());
+            daemon.eventually("it is delivered", || folder.exists() && read() == number);
+        }
+        daemon.kill();
+        let daemon = Daemon::start_with(&world, &repo.dir, &args, &[("POINTSMAN_CRASH_AT", point)]);
+        daemon.serves("sandbox", "support", "v3");
+        repo.publish_support("4");
+        daemon.eventually("it dies", || std::net::TcpStream::connect(&daemon.address).is_err());
+        assert!((3..=4).contains(&read()), "{point}");
+        let daemon = Daemon::start(&world, &repo.dir, &args);
+        daemon.eventually("it is delivered", || read() == 4);
+        repo.publish_support("5");
+        daemon.eventually("it is delivered", || read() == 5);
+        daemon.eventually("only three are left", || std::fs::read_dir(path.join("sandbox.d")).unwrap().count() == 4);
+        assert_eq!(
+            std::fs::read_dir(&path)
+                .unwrap()
+                .filter(|entry| { entry.as_ref().unwrap().file_name().to_string_lossy().starts_with(".sandbox") })
+                .count(),
+            0,
+            "{point}"
+        );
+    }
+}
+
+#[test]
+fn while_another_controller_writes_nothing_is_written() {
+    let world = World::new();
+    let (path, text) = edge(&world);
+    std::fs::create_dir_all(path.join("live.d")).unwrap();
+    let other = std::fs::File::create(path.join("live.d/.lock")).unwrap();
+    other.lock().unwrap();
+    let stage = Stage::start(&world.path("state"), &text);
+    stage.publish(vec![environment("live", 1, &AGENTS)]);
+    stage.fails("edge", "live", "another controller is writing there");
+    assert_eq!(std::fs::read_dir(path.join("live.d")).unwrap().count(), 1);
+    // Let go, or killed: the system frees the lock either way.
+    drop(other);
+    stage.holds("edge", "live", 1);
+}
+
 #[test]
 fn what_is_not_ours_stays_and_what_an_interrupted_delivery_left_goes() {
     let world = World::new();
@@ -222,6 +300,11 @@ fn what_is_not_ours_stays_and_what_an_interrupted_delivery_left_goes() {
     world.write("edge/live/precious.txt", "mine");
     std::fs::create_dir_all(path.join("live.d/.tmp-left/agents")).unwrap();
     symlink("nowhere", path.join(".live.tmp-left")).unwrap();
+    // Named but not linked yet, with something in it that nobody can vouch for; and some that were not removed yet.
+    world.write(&format!("edge/live.d/{}/agents/support/config.json", head(2)), "half");
+    for height in 100..110 {
+        world.write(&format!("edge/live.d/{}/environment.json", head(height)), "{}");
+    }
     let stage = Stage::start(&world.path("state"), &text);
     stage.publish(vec![environment("live", 2, &AGENTS)]);
     let state = stage.fails("edge", "live", "is no symlink, so it is not ours to replace");
@@ -232,6 +315,8 @@ fn what_is_not_ours_stays_and_what_an_interrupted_delivery_left_goes() {
     stage.holds("edge", "live", 2);
     let names: Vec<_> = std::fs::read_dir(path.join("live.d")).unwrap().map(|one| one.unwrap().file_name()).collect();
     assert!(names.iter().all(|name| !name.to_str().unwrap().starts_with(".tmp")), "{names:?}");
+    assert_eq!(names.len(), 4, "three deployments and the lock: {names:?}");
+    assert_eq!(std::fs::read_link(path.join("live")).unwrap(), Path::new(&format!("live.d/{}.1", head(2))));
     assert!(!path.join(".live.tmp-left").is_symlink());
 }
 
@@ -351,8 +436,44 @@ fn a_newer_head_elsewhere_is_kept_until_the_loop_knows_it() {
     late.fails("copy", "sandbox", "not known here yet");
     assert_eq!(tip(), newer);
     accepted(&world, &repo.dir, &late);
-    late.holds("copy", "sandbox", first.delivery("copy", "sandbox").unwrap().held.unwrap().height);
+    eventually("both agree", || {
+        let [one, other] = [&first, &late].map(|stage| stage.delivery("copy", "sandbox").unwrap());
+        one.held.is_some() && one.held == other.held && one.failure.is_none() && other.failure.is_none()
+    });
     assert_eq!(tip(), newer);
+}
+
+/// A server that sends everybody elsewhere, and elsewhere.
+#[test]
+fn a_redirect_of_a_git_server_is_not_followed() {
+    use std::io::{Read as _, Write as _};
+    let world = World::new();
+    let repo = world.repository("shop");
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let sending = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = sending.local_addr().unwrap().port();
+    let answer = format!(
+        "HTTP/1.1 302 Found\r\nLocation: http://{}/x/info/refs?service=git-upload-pack\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        elsewhere.local_addr().unwrap()
+    );
+    let (asked, was_asked) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for mut stream in sending.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer.as_bytes());
+            let _ = asked.send(());
+        }
+    });
+    let text = format!(
+        "outgoing.allow = [\"127.0.0.1\", \"::1\"]\n[targets.copy]\nkind = \"git\"\nurl = \"http://localhost:{port}/x\"\n"
+    );
+    let stage = Stage::with(&world.path("state"), &repo.path(".git"), &text, PACE);
+    repo.publish_support("one");
+    accepted(&world, &repo.dir, &stage);
+    stage.fails("copy", "sandbox", "localhost");
+    was_asked.recv().unwrap();
+    assert_eq!(elsewhere.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! A shop whose repository is a bare one, with the controllers that work on it.
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
-use crate::daemon::Daemon;
-use crate::env::{Repo, World};
+use crate::daemon::{Daemon, PATIENCE};
+use crate::env::{Repo, World, isolated};
 
 /// An origin with the agent `support`, and a clone to work in.
 pub struct Shop<'w> {
@@ -34,9 +36,14 @@ impl<'w> Shop<'w> {
 
     /// A controller of `url` with its own state folder and more in its environment.
     pub fn serve_with(&self, state: &str, url: &str, environment: &[(&str, &str)]) -> Daemon {
-        let (state, config) = (self.world.path(state), self.world.path("serve.toml"));
-        let args = ["--remote", url, "--state", state.to_str().unwrap(), "--config", config.to_str().unwrap()];
-        Daemon::start_with(self.world, &self.world.home(), &args, environment)
+        let args = self.args(state, url);
+        Daemon::start_with(self.world, &self.world.home(), &args.each_ref().map(String::as_str), environment)
+    }
+
+    /// The arguments of a controller of `url` with its own state folder.
+    pub fn args(&self, state: &str, url: &str) -> [String; 6] {
+        let path = |name: &str| self.world.path(name).display().to_string();
+        ["--remote", url, "--state", &path(state), "--config", &path("serve.toml")].map(str::to_owned)
     }
 
     /// What a git command prints in the origin; nothing if it fails.
@@ -124,6 +131,21 @@ impl<'w> Shop<'w> {
     /// What the controller there says of its last pass.
     pub fn note(&self, state: &str) -> String {
         std::fs::read_to_string(self.mirror(state).join("pointsman/controller.json")).unwrap_or_default()
+    }
+}
+
+/// Starts `serve` in `dir` and waits until its crash point `point` ends it.
+#[track_caller]
+pub fn dies_at(world: &World, dir: &Path, args: &[&str], point: &str) {
+    let log = world.path("died");
+    let mut command = isolated(env!("CARGO_BIN_EXE_pointsman"), &world.home());
+    command.arg("-C").arg(dir).args(["serve", "--listen", "127.0.0.1:0"]).args(args).env("POINTSMAN_CRASH_AT", point);
+    let mut child = command.stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        let log = std::fs::read_to_string(&log).unwrap();
+        assert!(started.elapsed() < PATIENCE, "`{point}` was not reached: {log}");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

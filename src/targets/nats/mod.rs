@@ -6,20 +6,20 @@
 //! A bucket has no transactions, so a reader that watches keys sees them change one after another, `_environment` last.
 //! What it does have is an expected last sequence of the whole stream behind it: each write here names the sequence of
 //! the one before. Whoever else writes in between, another controller or a person, makes the next write fail, and
-//! everything is looked at again. So a late controller cannot mix its height into a newer one.
+//! everything is looked at again. So a late controller cannot mix its height into a newer one. Each write waits for the
+//! one before: of several under way at once, a later one could fit the sequence of somebody else's.
 
-use std::collections::BTreeMap;
+mod contents;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::context::{GetStreamErrorKind, PublishErrorKind};
-use async_nats::jetstream::kv::{Operation, Store};
+use async_nats::jetstream::kv::Store;
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::stream::DiscardPolicy;
 use async_nats::jetstream::{self, ErrorCode};
 use async_nats::{Client, ConnectOptions, ServerAddr};
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 use reqwest::Url;
 
 use super::call::{Caller, chain, install_tls};
@@ -28,12 +28,10 @@ use super::mark::Mark;
 use super::place::Failure;
 use crate::live::Environment;
 use crate::operator::{Called, Secret};
+use contents::{DESCRIPTION, State, for_each, stream_of, values};
 
 /// How long the server may take for one answer.
 const ANSWER: Duration = Duration::from_secs(10);
-
-/// The most keys that are looked at in a bucket.
-const MOST_KEYS: usize = 200_000;
 
 /// Header and subject beside a value, at most.
 const OVERHEAD: usize = 4096;
@@ -59,24 +57,6 @@ struct Seen {
     state: State,
     /// Keys whose value is not the wanted one, or that should not be there.
     other: Vec<String>,
-}
-
-/// Changes with every write to a bucket, and when another takes its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct State {
-    created: i128,
-    sequence: u64,
-    messages: u64,
-}
-
-impl State {
-    fn of(info: &jetstream::stream::Info) -> Self {
-        State {
-            created: info.created.unix_timestamp_nanos(),
-            sequence: info.state.last_sequence,
-            messages: info.state.messages,
-        }
-    }
 }
 
 impl Bucket {
@@ -208,7 +188,7 @@ impl Bucket {
             last = match taken {
                 Ok(taken) => taken.sequence,
                 Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {
-                    return Err(Failure::new(format!("somebody else wrote to the bucket `{}`", self.bucket)));
+                    return Err(Failure::new(format!("somebody else wrote to the bucket `{}`", self.bucket)).passing());
                 }
                 Err(error) => return Err(self.failure(&format!("write `{key}`"), &error)),
             };
@@ -274,70 +254,5 @@ impl Bucket {
     fn failure(&self, doing: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
         let host = self.servers.first().map_or("", |(_, called)| called.host.as_str());
         Failure::new(format!("cannot {doing} at `{host}`: {}", chain(error)))
-    }
-}
-
-/// Marks a bucket as ours even while it holds nothing.
-const DESCRIPTION: &str = "what is live, written by Pointsman";
-
-/// The stream behind a bucket, as NATS ADR-8 has it. Made here because the library asks for the account first, and does
-/// not understand what a server of version 2.9, Debian's, answers.
-fn stream_of(bucket: &str) -> jetstream::stream::Config {
-    jetstream::stream::Config {
-        name: format!("KV_{bucket}"),
-        description: Some(DESCRIPTION.to_owned()),
-        subjects: vec![format!("$KV.{bucket}.>")],
-        max_messages_per_subject: 1,
-        discard: DiscardPolicy::New,
-        allow_rollup: true,
-        deny_delete: true,
-        allow_direct: true,
-        num_replicas: 1,
-        ..jetstream::stream::Config::default()
-    }
-}
-
-/// The values of a deployment, by key, without the mark.
-fn values(wanted: &Environment) -> BTreeMap<String, Bytes> {
-    let value = |served: &crate::live::Served| {
-        let middle = format!(",\"digest\":\"{}\",\"record\":", served.digest);
-        let end = format!(",\"version\":\"{}\"}}", served.version);
-        [b"{\"config\":", &served.config[..], middle.as_bytes(), &served.record[..], end.as_bytes()].concat().into()
-    };
-    let mut values: BTreeMap<String, Bytes> =
-        wanted.agents.iter().map(|(agent, served)| (agent.to_string(), value(served))).collect();
-    values.insert(ROUTES.to_owned(), wanted.routes.document().into());
-    values
-}
-
-/// Calls `each` with every key that has a value.
-async fn for_each(
-    store: &Store,
-    info: &jetstream::stream::Info,
-    mut each: impl FnMut(String, Bytes),
-) -> Result<(), String> {
-    if info.state.messages == 0 {
-        return Ok(());
-    }
-    let mut entries =
-        store.watch_with_history(">").await.map_err(|error| format!("cannot be read: {}", chain(&error)))?;
-    let mut count = 0;
-    loop {
-        let entry = match tokio::time::timeout(ANSWER, entries.next()).await {
-            Ok(Some(Ok(entry))) => entry,
-            Ok(Some(Err(error))) => return Err(format!("cannot be read: {}", chain(&error))),
-            Ok(None) | Err(_) => return Err("does not say what it holds".to_owned()),
-        };
-        count += 1;
-        if count > MOST_KEYS {
-            return Err(format!("holds more than {MOST_KEYS} keys"));
-        }
-        let last = entry.delta == 0;
-        if entry.operation == Operation::Put {
-            each(entry.key, entry.value);
-        }
-        if last {
-            return Ok(());
-        }
     }
 }

@@ -1,0 +1,191 @@
+//! Repositories that want to do harm: bounded time and memory, and everybody else goes on.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use super::shop::{Shop, most_memory};
+use crate::env::{World, isolated};
+
+impl Shop<'_> {
+    /// Writes an object into the clone, as bad as it may be.
+    fn object(&self, kind: &str, bytes: &[u8]) -> String {
+        let mut command = isolated("git", &self.world.home());
+        command.arg("-C").arg(&self.desk.dir).args(["hash-object", "-w", "--literally", "--stdin", "-t", kind]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(bytes).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// A tree of exactly these rows: mode, name, id.
+    fn tree(&self, rows: &[(&str, &[u8], &str)]) -> String {
+        let mut bytes = Vec::new();
+        for (mode, name, id) in rows {
+            bytes.extend([mode.as_bytes(), b" ", name, b"\0"].concat());
+            let digits = id.as_bytes().chunks(2);
+            bytes.extend(digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()));
+        }
+        self.object("tree", &bytes)
+    }
+
+    /// Tags a commit in which `agents/<agent>` is `folder`, and pushes the tag.
+    fn push_folder(&self, agent: &str, folder: &str) {
+        let agents = self.tree(&[("40000", agent.as_bytes(), folder)]);
+        let root = self.tree(&[("40000", b"agents", &agents)]);
+        let main = self.desk.git_out(&["rev-parse", "main"]);
+        let text = format!(
+            "tree {root}\nparent {main}\nauthor M <m@example.com> 1700000000 +0000\ncommitter M <m@example.com> 1700000000 +0000\n\nBad\n"
+        );
+        let commit = self.object("commit", text.as_bytes());
+        self.desk.git(&["tag", "-a", &format!("{agent}/v1"), "-m", "Bad", &commit]).ok();
+        self.desk.git(&["push", "-q", "origin", &format!("{agent}/v1")]).ok();
+    }
+}
+
+/// What the controller may need at most, in kilobytes. It is a debug build with its own reading of all this.
+const MEMORY: u64 = 400_000;
+
+#[test]
+fn hostile_folders_are_refused_or_frozen_in_bounded_memory_and_the_others_go_on() {
+    let world = World::new();
+    let shop = Shop::new(&world);
+    let daemon = shop.serve();
+    let manifest = shop.object("blob", b"name = \"Bad\"\ngreeting = \"Hi\"\n");
+    let text = shop.object("blob", b"text\n");
+    let empty = shop.tree(&[]);
+    let good: (&str, &[u8], &str) = ("100644", b"agent.toml", &manifest);
+    // Names that a checkout or a path could be led astray by.
+    for (agent, name) in
+        [("dotgit", &b".GIT"[..]), ("dots", b".."), ("dot", b"."), ("short", b"GIT~1"), ("slash", b"a/b")]
+    {
+        shop.push_folder(agent, &shop.tree(&[("40000", name, &empty), good]));
+        shop.push_folder(&format!("{agent}-file"), &shop.tree(&[("100644", name, &text), good]));
+    }
+    for (agent, name) in [
+        ("latin", &b"caf\xe9.md"[..]),
+        ("bell", b"\x07\x1b[31mred.md"),
+        ("line", b"two\nlines.md"),
+        ("back", b"a\\b.md"),
+    ] {
+        shop.push_folder(agent, &shop.tree(&[("100644", name, &text), good]));
+    }
+    // Files that are none: a submodule with an address that runs something, links that lead out, a mode of its own.
+    let modules = shop.object("blob", b"[submodule \"x\"]\n\tpath = x\n\turl = ext::sh -c touch% /tmp/pointsman-owned\n\tupdate = !touch /tmp/pointsman-owned\n");
+    let main = shop.desk.git_out(&["rev-parse", "main"]);
+    shop.push_folder("module", &shop.tree(&[("100644", b".gitmodules", &modules), good, ("160000", b"x", &main)]));
+    let link = shop.object("blob", b"../../../../../../etc/passwd");
+    shop.push_folder("link", &shop.tree(&[good, ("120000", b"persona.md", &link)]));
+    shop.push_folder("linked", &shop.object("tree", &[]));
+    shop.push_folder("mode", &shop.tree(&[good, ("104755", b"persona.md", &text)]));
+    shop.push_folder("twice", &shop.tree(&[good, good]));
+    // Deep, wide and endless.
+    let mut deep = shop.tree(&[good]);
+    for _ in 0..3_000 {
+        deep = shop.tree(&[("40000", b"d", &deep)]);
+    }
+    shop.push_folder("deep", &shop.tree(&[good, ("40000", b"d", &deep)]));
+    let mut bomb = shop.tree(&[("100644", b"f", &text)]);
+    for _ in 0..12 {
+        let rows: Vec<_> = (b'0'..=b'9').map(|name| [name]).collect();
+        let rows: Vec<(&str, &[u8], &str)> = rows.iter().map(|name| ("40000", &name[..], bomb.as_str())).collect();
+        bomb = shop.tree(&rows);
+    }
+    shop.push_folder("bomb", &shop.tree(&[good, ("40000", b"knowledge", &bomb)]));
+    let names: Vec<_> = (0..100_000).map(|number| format!("{number:06}.md")).collect();
+    let rows: Vec<(&str, &[u8], &str)> = names.iter().map(|name| ("100644", name.as_bytes(), text.as_str())).collect();
+    shop.push_folder("wide", &shop.tree(&[good, ("40000", b"knowledge", &shop.tree(&rows))]));
+    // 200 MB that are nothing once compressed.
+    let huge = shop.object("blob", &vec![b'a'; 200_000_000]);
+    shop.push_folder("huge", &shop.tree(&[good, ("100644", b"persona.md", &huge)]));
+    shop.push_folder("manifest", &shop.tree(&[("100644", b"agent.toml", &huge)]));
+
+    shop.push_version(1);
+    shop.comes(&daemon, "sandbox", "support", "v1");
+    // What a checkout would trip over is in no environment and in no ledger, whatever else became of it.
+    daemon.eventually("all were judged", || {
+        let last = world.git("state/mirror.git", &["tag", "--list"]).stdout;
+        let refused = shop.at_origin(&["ls-tree", "-r", "--name-only", "pointsman/ledger", "agents/"]);
+        ["huge", "manifest", "bomb", "wide", "deep"].iter().all(|agent| {
+            refused.contains(&format!("agents/{agent}/rejected/v1.json")) || last.contains(&format!("{agent}/v1"))
+        })
+    });
+    for branch in ["env/sandbox", "pointsman/ledger"] {
+        let paths = shop.origin(&["-c", "core.quotePath=false", "ls-tree", "-r", "-z", "--name-only", branch]);
+        for path in paths.split('\0') {
+            let bad = |part: &str| {
+                part.eq_ignore_ascii_case(".git") || part == ".." || part == "." || part.eq_ignore_ascii_case("git~1")
+            };
+            assert!(!path.split('/').any(bad), "{branch} has {path:?}");
+        }
+    }
+    for agent in ["huge", "manifest", "bomb", "wide", "deep", "module", "dots", "dotgit"] {
+        assert_eq!(daemon.version("sandbox", agent), None, "{agent}");
+    }
+    shop.push_version(2);
+    shop.comes(&daemon, "sandbox", "support", "v2");
+    assert!(most_memory(daemon.id()) < MEMORY, "{} kB", most_memory(daemon.id()));
+    assert!(!std::path::Path::new("/tmp/pointsman-owned").exists());
+    assert!(!daemon.log().contains('\x07') && !daemon.log().contains("\x1b[31mred"), "raw names in the log");
+    // The history it wrote can be read and cloned by every git.
+    world
+        .git(
+            ".",
+            &[
+                "-c",
+                "transfer.fsckObjects=true",
+                "clone",
+                "-q",
+                "--bare",
+                "--single-branch",
+                "--no-tags",
+                "--branch",
+                "env/sandbox",
+                &shop.url(),
+                "strict.git",
+            ],
+        )
+        .ok();
+    let copy = world.clone_of(&shop.origin, "verified");
+    copy.pointsman(&["verify"]).ok();
+}
+
+#[test]
+fn a_hostile_main_is_read_in_bounded_memory_and_moves_nothing() {
+    let world = World::new();
+    let shop = Shop::new(&world);
+    let merge = "[publish]\non = \"merge\"\n[[environments]]\nname = \"sandbox\"\ndeploy = \"latest\"\n";
+    shop.desk.write("pointsman.toml", merge);
+    shop.desk.git(&["add", "-A"]).ok();
+    shop.desk.git(&["commit", "-qm", "Publish on merge"]).ok();
+    shop.desk.git(&["push", "-q", "origin", "main"]).ok();
+    let daemon = shop.serve();
+    shop.comes(&daemon, "sandbox", "support", "v1");
+    // A default branch that is a bomb, has agents without end, and a policy of 200 MB.
+    let policy = shop.desk.git_out(&["rev-parse", "main:pointsman.toml"]);
+    let manifest = shop.object("blob", b"name = \"Bad\"\ngreeting = \"Hi\"\n");
+    let mut bomb = shop.tree(&[("100644", b"agent.toml", &manifest)]);
+    for _ in 0..10 {
+        let rows: Vec<_> = (b'0'..=b'9').map(|name| [name]).collect();
+        let rows: Vec<(&str, &[u8], &str)> = rows.iter().map(|name| ("40000", &name[..], bomb.as_str())).collect();
+        bomb = shop.tree(&rows);
+    }
+    let huge = shop.object("blob", &vec![b'#'; 200_000_000]);
+    for (policy, agents) in [(&policy, &bomb), (&huge, &bomb)] {
+        let root = shop.tree(&[("40000", b"agents", agents), ("100644", b"pointsman.toml", policy)]);
+        let commit = shop.desk.git_out(&["commit-tree", &root, "-p", "main", "-m", "Bad"]);
+        shop.desk.git(&["push", "-q", "--force", "origin", &format!("{commit}:refs/heads/main")]).ok();
+        daemon.eventually("it was read", || {
+            world.git("state/mirror.git", &["rev-parse", "origin/main"]).stdout.trim() == commit
+        });
+        let at = shop.note("state");
+        daemon.eventually("a pass looked at it", || shop.note("state") != at);
+        daemon.serves("sandbox", "support", "v1");
+    }
+    shop.desk.git(&["push", "-q", "--force", "origin", "main"]).ok();
+    shop.desk.write("agents/support/persona.md", "You help again.\n");
+    shop.desk.git(&["commit", "-qam", "Again"]).ok();
+    shop.desk.git(&["push", "-q", "origin", "main"]).ok();
+    shop.comes(&daemon, "sandbox", "support", "v2");
+    assert!(most_memory(daemon.id()) < MEMORY, "{} kB", most_memory(daemon.id()));
+}

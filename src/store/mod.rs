@@ -21,6 +21,7 @@ mod ledger;
 mod locate;
 pub mod locks;
 mod mirror;
+mod names;
 mod objects;
 mod other_remote;
 mod promised;

@@ -3,6 +3,7 @@
 mod check;
 mod compare;
 mod completions;
+mod deliveries;
 mod demo;
 mod diff;
 mod discard;
@@ -76,6 +77,7 @@ enum Command {
     Verify(verify::Args),
     Protect(protect::Args),
     Hook(hook::Args),
+    Deliveries(deliveries::Args),
     Demo(demo::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -139,6 +141,7 @@ fn dispatch(command: &Command, session: &Session) -> Done {
         Command::Verify(args) => verify::run(args, session),
         Command::Protect(args) => protect::run(args, session),
         Command::Hook(args) => hook::run(args, session),
+        Command::Deliveries(args) => deliveries::run(args, session),
         Command::Demo(args) => demo::run(args, session),
         Command::Schema(args) => schema::run(args, session),
         Command::Completions(args) => completions::run(args, session),

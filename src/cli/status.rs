@@ -82,6 +82,7 @@ fn controller(note: &Note, now: jiff::Timestamp) -> String {
         (Some(failure), None) => text.push_str(&format!(", failed: {}", escape(failure))),
     }
     text.push('\n');
+    text.push_str(&views::waits(&note.waits));
     text
 }
 

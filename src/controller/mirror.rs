@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::gits::Gits;
 use crate::live::Failure;
 use crate::ops::Problem;
-use crate::store::{Error, Repository, create_mirror, left_behind};
+use crate::store::{Error, ObjectCounts, Repository, create_mirror, left_behind};
 
 /// How often a mirror is tidied up.
 const MAINTENANCE: Duration = Duration::from_secs(60 * 60);
@@ -129,17 +129,27 @@ impl Place {
         }
     }
 
-    /// Tidies a mirror up once in a while. A person's repository is left to that person's git.
-    pub(super) fn maintain(&self, now: Instant) {
-        let due = self.maintained.get().is_none_or(|last| now.duration_since(last) >= MAINTENANCE);
-        if !self.is_mirror() || !due {
-            return;
+    /// Once in a while: tidies a mirror up, and counts objects. A person's repository is left to that person's git.
+    pub(super) fn maintain(&self, now: Instant) -> Option<ObjectCounts> {
+        let last = self.maintained.get();
+        if last.is_some_and(|last| now.duration_since(last) < MAINTENANCE) {
+            return None;
         }
-        // The first time is an hour from the start: a process that begins has better things to do.
-        if self.maintained.replace(Some(now)).is_some()
-            && let Err(error) = Repository::open(&self.dir).and_then(|repository| repository.maintain())
-        {
-            tracing::warn!(%error, "the mirror could not be tidied up");
+        self.maintained.set(Some(now));
+        let work = || -> Result<ObjectCounts, Error> {
+            let repository = Repository::open(&self.dir)?;
+            // Not at the start: a process that begins has better things to do.
+            if self.is_mirror() && last.is_some() {
+                repository.maintain()?;
+            }
+            repository.count_objects()
+        };
+        match work() {
+            Ok(counts) => Some(counts),
+            Err(error) => {
+                tracing::warn!(%error, "the repository could not be tidied up");
+                None
+            }
         }
     }
 }

@@ -89,7 +89,11 @@ impl Passes {
         let due_in = status.waits.iter().filter_map(|wait| wait.until).map(|until| until.duration_since(now)).min();
         let failed = status.last_pass.as_ref().is_some_and(|last| last.failure.is_some());
         self.live.set_status(status);
-        self.place.maintain(Instant::now());
+        if let Some(counts) = self.place.maintain(Instant::now()) {
+            let gauge = |count| i64::try_from(count).unwrap_or(i64::MAX);
+            self.live.metrics.repository_objects.set(gauge(counts.loose + counts.packed));
+            self.live.metrics.repository_pack_bytes.set(gauge(counts.bytes));
+        }
         Passed { failed, due_in: due_in.map(|due| Duration::try_from(due).unwrap_or_default()) }
     }
 
@@ -131,10 +135,13 @@ impl Passes {
                 confirmed: status.confirmed,
                 failure: failure.as_ref().map(|failure| failure.message.clone()),
                 steps: steps.iter().take(TOLD).cloned().collect(),
+                waits: status.waits.clone(),
             };
             note.write(&repository);
         }
-        status.last_pass = Some(PassReport { number: self.number, wake, began, took, steps, failure });
+        let report = PassReport { number: self.number, wake, began, took, steps, failure };
+        self.live.metrics.pass_ended(&report);
+        status.last_pass = Some(report);
         status
     }
 

@@ -18,7 +18,7 @@ pub(super) struct Problem {
     code: &'static str,
     detail: Cow<'static, str>,
     hint: Cow<'static, str>,
-    header: Option<(HeaderName, HeaderValue)>,
+    header: Option<(HeaderName, &'static str)>,
 }
 
 #[derive(Serialize)]
@@ -43,7 +43,7 @@ impl Problem {
     }
 
     pub(super) fn header(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.header = Some((name, HeaderValue::from_static(value)));
+        self.header = Some((name, value));
         self
     }
 
@@ -93,7 +93,7 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.extend(header);
+        headers.extend(header.map(|(name, value)| (name, HeaderValue::from_static(value))));
         response
     }
 }

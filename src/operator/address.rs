@@ -27,15 +27,39 @@ pub(super) fn called(url: &str, schemes: &[(&str, u16)]) -> Result<Called, Strin
         return Err("holds a password".to_owned());
     }
     let host = parsed.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let host = plain(host);
     if host.is_empty() {
         return Err("names no host".to_owned());
     }
+    // Git, curl and ssh read the address once more, each in its own way. What they could read otherwise is refused.
+    if written_host(url).is_none_or(|written| plain(written) != host) {
+        return Err(format!("names the host `{host}` in a spelling that others may read otherwise"));
+    }
     Ok(Called {
-        host: plain(host),
+        host,
         port: parsed.port().unwrap_or(*default),
         web: scheme.starts_with("http"),
         proven: matches!(*scheme, "https" | "tls"),
     })
+}
+
+/// The host in `url` as it is written; nothing unless it is plainly `scheme://[user@]host[:port]`.
+fn written_host(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let place = match authority.split_once('@') {
+        Some((user, place)) => is_plain(user).then_some(place)?,
+        None => authority,
+    };
+    if let Some(rest) = place.strip_prefix('[') {
+        return rest.split_once(']').map(|(address, _)| address);
+    }
+    let host = place.split_once(':').map_or(place, |(host, _)| host);
+    is_plain(host).then_some(host)
+}
+
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'_'))
 }
 
 /// The host that git calls for `url`; nothing where it is a folder of this machine.
@@ -50,7 +74,7 @@ pub(super) fn git_called(url: &str) -> Result<Option<Called>, String> {
     let place = url.split_once(':').filter(|(place, path)| !place.contains('/') && !path.starts_with(':'));
     let host = place.map(|(place, _)| place.rsplit_once('@').map_or(place, |(_, host)| host));
     match host {
-        Some(host) if !host.is_empty() && !host.starts_with('-') && !url.starts_with('-') => {
+        Some(host) if is_plain(host) && !host.starts_with('-') && !url.starts_with('-') => {
             Ok(Some(Called { host: plain(host), port: 22, web: false, proven: false }))
         }
         _ => Err("is neither an absolute path nor an address that git knows".to_owned()),
@@ -74,7 +98,6 @@ mod tests {
         assert_eq!(host("ssh://git@example.com:2222/live.git"), at("example.com", 2222));
         assert_eq!(host("git@example.com:live.git"), at("example.com", 22));
         assert_eq!(host("http://[::1]:8080/x"), at("::1", 8080));
-        assert_eq!(host("http://0x7f.1/x"), at("127.0.0.1", 80));
         assert_eq!(host("/srv/live.git"), Ok(None));
         assert_eq!(host("file:///srv/live.git"), Ok(None));
         for url in [
@@ -86,7 +109,14 @@ mod tests {
             "-oProxyCommand=id:x",
             "u@-oProxyCommand=id:x",
             "https://u:secret@example.com/x",
-            "https:///x",
+            "https:///example.com/x",
+            "u@[::1]:x",
+            "u@a b:x",
+            "http://0x7f.1/x",
+            "http://example.com\\@127.0.0.1/x",
+            "http://a@b@example.com/x",
+            "http://ex%61mple.com/x",
+            "ssh://-oProxyCommand=id/x",
             "ftp://example.com/x",
             "file://host/x",
         ] {

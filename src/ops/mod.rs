@@ -20,6 +20,7 @@ pub mod report;
 pub mod side;
 pub mod status;
 pub mod verify;
+mod words;
 pub mod workspace;
 
 pub use problem::{Kind, Problem};

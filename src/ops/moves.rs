@@ -75,6 +75,7 @@ pub fn carry_out(
     agents: BTreeSet<AgentId>,
     manner: &Manner,
 ) -> Result<Moved, Problem> {
+    super::words::must_fit("reason", &manner.reason)?;
     let deepened = workspace.deepened()?;
     let workspace = deepened.as_ref().unwrap_or(workspace);
     let actor = workspace.identity()?;

@@ -3,6 +3,7 @@
 //! A hint for people: nothing decides on it.
 
 use super::memory::write_hint;
+use crate::plan::Wait;
 use crate::store::Repository;
 
 /// Its file below the repository's own folder.
@@ -24,6 +25,8 @@ pub struct Note {
     pub failure: Option<String>,
     /// What it did, the first few things.
     pub steps: Vec<String>,
+    /// What does not happen, and why.
+    pub waits: Vec<Wait>,
 }
 
 impl Note {

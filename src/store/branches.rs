@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::content::Walk;
-use super::objects::{EntryMode, Tree, TreeEntry};
+use super::tree::{EntryMode, Tree, TreeEntry};
 use super::{Error, Repository, Result};
 use crate::domain::agent_id::LONGEST;
 use crate::domain::ledger::Hold;

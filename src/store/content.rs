@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::objects::EntryMode;
+use super::tree::EntryMode;
 use super::tree_edit::TreeEdits;
 use super::{Error, Located, Repository, Result};
 use crate::compile::limits::{LARGEST_FILE, MOST_FILES};

@@ -8,19 +8,20 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use git2::ObjectType;
+
 use super::error::Doing as _;
+use super::index_file::IndexFile;
 use super::objects::oid;
+use super::quarantine::Quarantine;
 use super::{Error, Git, Located, Repository, Result, crash_point};
 use crate::domain::ObjectId;
 
 /// How long the user's own git commands are waited for when the index is locked.
 const INDEX_PATIENCE: Duration = Duration::from_millis(500);
 
-/// Where the new objects of all drafts of one [`Repository`] are, for as long as that is open.
-///
-/// There is one for all, not one for each: libgit2 tells alternates apart by inode, and the folder of a second draft
-/// may well get the inode that the first one's had. It would never be read.
-pub(super) struct Quarantine(tempfile::TempDir);
+/// How many trees of a draft are made without git.
+const MOST_TREES: usize = 256;
 
 /// A draft. Its objects are readable as long as the repository is open.
 pub struct Draft {
@@ -28,6 +29,8 @@ pub struct Draft {
     pub root: ObjectId,
     /// Paths with an unresolved merge conflict, seen from the repository's root.
     conflicted: BTreeSet<String>,
+    /// Trees that were made without git; the others are in the quarantine.
+    trees: Vec<ObjectId>,
     /// Holds the draft's index.
     folder: tempfile::TempDir,
     objects: PathBuf,
@@ -68,15 +71,15 @@ fn modified(path: &Path) -> Option<SystemTime> {
     path.metadata().ok()?.modified().ok()
 }
 
-/// Writes `bytes` to the new file `path`, synced, with the time of modification that git's index checks rely on.
-fn write_index(path: &Path, bytes: &[u8], time: Option<SystemTime>) -> std::io::Result<()> {
+/// Writes `bytes` to the new file `path`, with the time of modification that git's index checks rely on.
+fn write_index(path: &Path, bytes: &[u8], time: Option<SystemTime>) -> std::io::Result<std::fs::File> {
     use std::io::Write as _;
     let mut file = std::fs::File::options().write(true).create_new(true).open(path)?;
     file.write_all(bytes)?;
     if let Some(time) = time {
         file.set_modified(time)?;
     }
-    file.sync_all()
+    Ok(file)
 }
 
 impl Repository {
@@ -91,15 +94,15 @@ impl Repository {
             hint: "name a branch instead: draft:<branch>".to_owned(),
         })?;
         let doing = || "prepare a draft in the temporary folder".to_owned();
-        let folder = tempfile::Builder::new().prefix("pointsman-draft-").tempdir().doing(doing)?;
-        let objects = self.quarantine()?.to_owned();
+        let quarantine = self.quarantine()?;
+        let (folder, objects) = (quarantine.for_index().doing(doing)?, quarantine.objects());
         let base = std::fs::read(self.index_file()).ok();
         let index = folder.path().join("index");
         if let Some(bytes) = &base {
             // The copy keeps the index's time, or git would trust entries that it must compare again.
             write_index(&index, bytes, modified(&self.index_file())).doing(doing)?;
         }
-        let git = Git::in_dir(work_dir)
+        let mut git = Git::in_dir(work_dir)
             .env("GIT_INDEX_FILE", &index)
             .env("GIT_OBJECT_DIRECTORY", &objects)
             .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", self.common_dir().join("objects"))
@@ -108,16 +111,31 @@ impl Repository {
             .setting("core.fsmonitor=false")
             .setting("core.fsync=none")
             .setting("core.safecrlf=false");
+        if let [only] = located
+            && !only.folder.is_empty()
+        {
+            // Threads that look at the whole working tree cost more than they gain where one folder is asked for.
+            git = git.setting("core.preloadIndex=false");
+        }
         // Adding a file settles its conflict in git's eyes, so conflicts are read first. Not only merges make them.
-        let conflicted = unmerged(&git)?;
+        let conflicted = match &base {
+            None => BTreeSet::new(),
+            Some(bytes) => match IndexFile::read(bytes) {
+                Some(plain) => plain.unmerged(),
+                None => unmerged(&git)?,
+            },
+        };
         let pathspecs = self.pathspecs(&git, located)?;
         if !pathspecs.is_empty() {
             let mut args = vec!["add".to_owned(), "-A".to_owned(), "--sparse".to_owned(), "--".to_owned()];
             args.extend(pathspecs);
             git.run(&args)?;
         }
-        let root = if conflicted.is_empty() {
-            git.run(&["write-tree"])?
+        let (root, trees) = if conflicted.is_empty() {
+            match self.tree_of_plain(&index)? {
+                Some(found) => found,
+                None => (write_tree(&git)?, Vec::new()),
+            }
         } else {
             // Conflicts elsewhere stop git from writing any tree. They are not this draft's business, and stay in the
             // index that a publish installs: only a copy for the tree goes without them.
@@ -125,25 +143,37 @@ impl Repository {
             std::fs::copy(&index, &copy).doing(doing)?;
             let git = git.env("GIT_INDEX_FILE", &copy);
             git.run_with_input(&["update-index", "--force-remove", "-z", "--stdin"], unmerged_paths(&git)?)?;
-            git.run(&["write-tree"])?
+            (write_tree(&git)?, Vec::new())
         };
-        let root = String::from_utf8_lossy(&root).trim().parse().map_err(|_| Error::Corrupt {
-            what: "`git write-tree` did not print an object id".to_owned(),
-            hint: "git --version".to_owned(),
-        })?;
-        Ok(Draft { root, conflicted, folder, objects, base })
+        Ok(Draft { root, trees, conflicted, folder, objects, base })
+    }
+
+    /// The tree of the index `file`, with those that git has not cached in it; nothing if only git can say it.
+    fn tree_of_plain(&self, file: &Path) -> Result<Option<(ObjectId, Vec<ObjectId>)>> {
+        let bytes = match std::fs::read(file) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).doing(|| "read the draft's index".to_owned()),
+        };
+        let mut new = Vec::new();
+        let root = IndexFile::read(&bytes).and_then(|index| index.tree(&mut new));
+        // Git notes in the index which trees it has written. Where many are not noted, it is time that it does.
+        let Some(root) = root.filter(|_| new.len() <= MOST_TREES) else { return Ok(None) };
+        let ids = new.iter().map(|(id, _)| *id).collect();
+        self.drafted_trees.borrow_mut().extend(new);
+        Ok(Some((root, ids)))
     }
 
     /// The folder for new objects of drafts, which libgit2 reads like the repository's own.
-    fn quarantine(&self) -> Result<&Path> {
+    fn quarantine(&self) -> Result<&Quarantine> {
         if let Some(made) = self.quarantine.get() {
-            return Ok(made.0.path());
+            return Ok(made);
         }
         let doing = || "prepare a draft in the temporary folder".to_owned();
-        let folder = tempfile::Builder::new().prefix("pointsman-objects-").tempdir().doing(doing)?;
+        let quarantine = Quarantine::new().doing(doing)?;
         let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
-        odb.add_disk_alternate(&folder.path().to_string_lossy()).doing(doing)?;
-        Ok(self.quarantine.get_or_init(|| Quarantine(folder)).0.path())
+        odb.add_disk_alternate(&quarantine.objects().to_string_lossy()).doing(doing)?;
+        Ok(self.quarantine.get_or_init(|| quarantine))
     }
 
     /// What `git add` is asked for: folders by their literal path, included files by glob. Git fails on a pathspec
@@ -203,6 +233,10 @@ impl Repository {
             let object = odb.read(oid(id)).doing(|| format!("read object {id}"))?;
             self.stage_foreign(object.kind(), object.data());
         }
+        for id in &draft.trees {
+            let bytes = self.drafted_trees.borrow().get(id).cloned().expect("trees of drafts are kept");
+            self.stage_foreign(ObjectType::Tree, &bytes);
+        }
         Ok(())
     }
 
@@ -217,7 +251,8 @@ impl Repository {
         }
         let started = std::time::Instant::now();
         loop {
-            match write_index(&lock, &bytes, modified(&draft.index())) {
+            let written = write_index(&lock, &bytes, modified(&draft.index()));
+            match written.and_then(|file| file.sync_all()) {
                 Ok(()) => break,
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                     if started.elapsed() > INDEX_PATIENCE {
@@ -240,6 +275,14 @@ impl Repository {
         std::fs::rename(&lock, self.index_file()).doing(|| "replace the index".to_owned())?;
         Ok(true)
     }
+}
+
+fn write_tree(git: &Git) -> Result<ObjectId> {
+    let printed = git.run(&["write-tree"])?;
+    String::from_utf8_lossy(&printed).trim().parse().map_err(|_| Error::Corrupt {
+        what: "`git write-tree` did not print an object id".to_owned(),
+        hint: "git --version".to_owned(),
+    })
 }
 
 /// Paths with an unresolved conflict, each ended by a NUL.

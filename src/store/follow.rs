@@ -1,6 +1,6 @@
 //! Refs of this clone that only say what the remote has: they follow it, and decide nothing.
 
-use super::refs::RefUpdate;
+use super::ref_moves::RefMoves;
 use super::world::{REMOTE, SEEN_LEDGER};
 use super::{Change, RefPlace, Repository, Result, World};
 use crate::domain::{ObjectId, VersionTag};
@@ -94,15 +94,10 @@ fn set_refs(repository: &Repository, wanted: &[(String, ObjectId)]) -> Result<()
                 None => false,
             };
             if !ahead {
-                updates.push(RefUpdate { name: name.clone(), expected, new: Some(*new) });
+                updates.push((name, expected, *new));
             }
         }
-        let moved = match &updates[..] {
-            [] => Ok(()),
-            // One ref needs no process of its own.
-            [only] => repository.move_ref(&only.name, only.expected, only.new.expect("just set"), "pointsman"),
-            many => repository.move_refs(many),
-        };
+        let moved = make_all(repository, &updates);
         attempts += 1;
         match moved {
             Err(error) if error.is_lost_race() && attempts < ATTEMPTS => {}
@@ -113,4 +108,15 @@ fn set_refs(repository: &Repository, wanted: &[(String, ObjectId)]) -> Result<()
             other => return other,
         }
     }
+}
+
+fn make_all(repository: &Repository, updates: &[(&String, Option<ObjectId>, ObjectId)]) -> Result<()> {
+    if updates.is_empty() {
+        return Ok(());
+    }
+    let mut moves = RefMoves::prepare(repository, updates.iter().map(|(_, _, new)| *new))?;
+    for (name, expected, new) in updates {
+        moves.make(name, *expected, *new, "pointsman")?;
+    }
+    moves.finish()
 }

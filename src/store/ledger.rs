@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::branches::root_commit;
 use super::content::Walk;
-use super::objects::{EntryMode, Tree};
+use super::tree::{EntryMode, Tree};
 use super::tree_edit::TreeEdits;
 use super::{AgentContent, Error, Repository, Result};
 use crate::domain::ledger::{AcceptedHead, KeyRecord, Marks, Rejection, VersionRecord, to_document};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::content::Walk;
-use super::objects::EntryMode;
+use super::tree::EntryMode;
 use super::{Repository, Result};
 use crate::compile::Kind;
 use crate::domain::nearest::nearest;

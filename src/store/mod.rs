@@ -17,26 +17,34 @@ mod error;
 mod follow;
 mod git_program;
 mod history;
+mod index_file;
 mod ledger;
 mod locate;
 pub mod locks;
+mod loose;
 mod mirror;
 mod names;
 mod objects;
 mod other_remote;
+mod packed_refs;
 mod promised;
 mod push_steps;
+mod quarantine;
 mod received;
 mod ref_files;
+mod ref_moves;
+mod reflog;
 mod refs;
 mod remote;
+mod staging;
+mod tree;
 mod tree_changes;
 mod tree_edit;
 mod work_tree;
 mod world;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
@@ -52,17 +60,20 @@ pub use ledger::{AgentFolder, Entry, Ledger, LedgerEdit, NewEntry};
 pub use locate::{Located, Misplaced, manifest_on_disk};
 pub use locks::LockFile;
 pub use mirror::{ObjectCounts, create_mirror, left_behind};
-pub use objects::{Commit, EntryMode, TagObject, Tree, TreeEntry};
+pub use objects::{Commit, TagObject};
 pub use other_remote::{OtherRemote, Standing};
 pub use received::ReceivedRefs;
 pub use refs::RefUpdate;
+pub use tree::{EntryMode, Tree, TreeEntry};
 pub use tree_changes::{Place, TreeChange};
 pub use tree_edit::{TreeEdit, TreeEdits};
 pub use work_tree::{Touched, WorkTreeChanges};
 pub use world::{Change, DEFAULT_BRANCH_KEY, RefPlace, SEEN_LEDGER, Scope, World};
 
 use crate::domain::ObjectId;
-use objects::{LargeTrees, Staged};
+use objects::LargeTrees;
+use packed_refs::PackedRefs;
+use staging::Staged;
 
 /// A commit, the policy that holds there, and what is wrong with the newest text of it.
 type PolicyAt = (ObjectId, (crate::policy::Policy, Option<String>));
@@ -70,7 +81,12 @@ type PolicyAt = (ObjectId, (crate::policy::Policy, Option<String>));
 /// One repository, opened once per command or worker.
 pub struct Repository {
     git: git2::Repository,
+    packed_refs: PackedRefs,
     staged: RefCell<Staged>,
+    /// Trees of drafts, until somebody publishes.
+    drafted_trees: RefCell<HashMap<ObjectId, Vec<u8>>>,
+    /// Loose objects written and synced by this process.
+    written: RefCell<HashSet<ObjectId>>,
     /// Commits whose parents a shallow clone lacks.
     cut_off: OnceCell<HashSet<ObjectId>>,
     /// The remote that promised what a partial clone leaves out, read when something is missing.
@@ -78,7 +94,7 @@ pub struct Repository {
     large_trees: LargeTrees,
     /// The policy of the default branch's tip, which every step of a command asks for.
     policy: RefCell<Option<PolicyAt>>,
-    quarantine: OnceCell<draft::Quarantine>,
+    quarantine: OnceCell<quarantine::Quarantine>,
     /// Refs that read as if a push had moved them already.
     received: ReceivedRefs,
 }
@@ -91,7 +107,10 @@ impl Repository {
             .map_err(|error| cannot_open(dir, error))?;
         Ok(Repository {
             git,
+            packed_refs: PackedRefs::default(),
             staged: RefCell::default(),
+            drafted_trees: RefCell::default(),
+            written: RefCell::default(),
             cut_off: OnceCell::new(),
             partial: OnceCell::new(),
             large_trees: LargeTrees::default(),
@@ -133,7 +152,7 @@ impl Repository {
             let out = Git::in_dir(self.git_dir()).run(&["config", "--get", key]).ok()?;
             return Some(String::from_utf8_lossy(&out).trim_end_matches('\n').to_owned());
         }
-        self.git.config().ok()?.snapshot().ok()?.get_string(key).ok()
+        self.git.config().ok()?.get_string(key).ok()
     }
 
     /// Writes a value into the repository's own configuration.

@@ -1,17 +1,18 @@
 //! Refs of this repository. Every move says what it expects to find; nothing is ever overwritten blindly.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
 
-use git2::ErrorCode;
-
-use super::durable;
 use super::error::Doing as _;
 use super::git_program::Git;
-use super::objects::{id, oid};
+use super::ref_files::Loose;
+use super::ref_moves::RefMoves;
 use super::{Error, Repository, Result};
 use super::{locks, ref_files};
 use crate::domain::ObjectId;
+
+/// How many symbolic refs may name one another; git follows five.
+const LONGEST_CHAIN: usize = 6;
 
 /// One ref and where it goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,22 +31,49 @@ impl Repository {
         if let Some(received) = self.received.get(name) {
             return Ok(*received);
         }
-        match self.git.refname_to_id(name) {
-            Ok(target) => Ok(Some(id(target))),
-            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
-            // A name that breaks git's own rules cannot exist.
-            Err(error) if error.code() == ErrorCode::InvalidSpec => Ok(None),
-            Err(error) if self.is_garbage(name, &error) => Err(Error::Corrupt {
-                what: format!("the file of `{name}` holds something that is not an object id"),
-                hint: self.mend_garbage(name),
-            }),
-            Err(source) => Err(Error::Git { doing: format!("read `{name}`"), source }),
+        let mut name = name.to_owned();
+        for _ in 0..LONGEST_CHAIN {
+            match self.read_loose(&name)? {
+                Some(Loose::Direct(id)) => return Ok(Some(id)),
+                Some(Loose::Symbolic(target)) => name = target,
+                Some(Loose::Garbage) => {
+                    return Err(Error::Corrupt {
+                        what: format!("the file of `{name}` holds something that is not an object id"),
+                        hint: self.mend_garbage(&name),
+                    });
+                }
+                None => return self.packed_refs.find(self.common_dir(), &name),
+            }
         }
+        Err(Error::Corrupt {
+            what: format!("`{name}` is a symbolic ref that leads nowhere"),
+            hint: format!("git symbolic-ref -d {name}"),
+        })
     }
 
-    /// Whether reading the ref failed on the content of its file, as an empty one after a power cut.
-    fn is_garbage(&self, name: &str, error: &git2::Error) -> bool {
-        error.class() == git2::ErrorClass::Reference && self.common_dir().join(name).is_file()
+    /// The ref that moves when `name` is moved: the one that it names, where it is symbolic.
+    pub(super) fn moved_name(&self, name: &str) -> String {
+        let mut name = name.to_owned();
+        for _ in 0..LONGEST_CHAIN {
+            match self.read_symbolic(&name) {
+                Some(target) => name = target,
+                None => break,
+            }
+        }
+        name
+    }
+
+    fn read_loose(&self, name: &str) -> Result<Option<Loose>> {
+        // A name that breaks git's own rules cannot exist.
+        if !git2::Reference::is_valid_name(name) {
+            return Ok(None);
+        }
+        ref_files::read_loose(&self.file_of_ref(name)).doing(|| format!("read `{name}`"))
+    }
+
+    /// Where the ref `name` is as a loose file. Linked worktrees have a HEAD each and share all else that is read here.
+    pub(super) fn file_of_ref(&self, name: &str) -> PathBuf {
+        if name.starts_with("refs/") { self.common_dir().join(name) } else { self.git_dir().join(name) }
     }
 
     /// Our own refs are made again from what the others say; where a branch of the user's was, only its log knows.
@@ -62,8 +90,10 @@ impl Repository {
 
     /// The ref that the symbolic ref `name` names.
     pub fn read_symbolic(&self, name: &str) -> Option<String> {
-        let reference = self.git.find_reference(name).ok()?;
-        String::from_utf8(reference.symbolic_target_bytes()?.to_vec()).ok()
+        match self.read_loose(name) {
+            Ok(Some(Loose::Symbolic(target))) => Some(target),
+            _ => None,
+        }
     }
 
     /// The branches that this repository or one of its linked worktrees has checked out.
@@ -76,7 +106,7 @@ impl Repository {
 
     /// All refs below `prefix` (which ends in a slash), in the order of their names.
     pub fn list_refs(&self, prefix: &str) -> Result<Vec<(String, ObjectId)>> {
-        let mut refs = ref_files::list(self.common_dir(), prefix)?;
+        let mut refs = ref_files::list(&self.packed_refs, self.common_dir(), prefix)?;
         for (name, new) in self.received.iter().filter(|(name, _)| name.starts_with(prefix)) {
             match new {
                 Some(new) => refs.insert(name.clone(), *new),
@@ -124,44 +154,19 @@ impl Repository {
 
     /// Moves the checked-out branch, or HEAD itself where it is detached.
     pub fn move_head(&self, expected: ObjectId, new: ObjectId, log: &str) -> Result<()> {
-        let name = self.read_symbolic("HEAD").unwrap_or_else(|| "HEAD".to_owned());
-        self.move_ref(&name, Some(expected), new, log)
+        self.move_ref("HEAD", Some(expected), new, log)
     }
 
     /// Moves one ref from `expected` to `new`; `log` goes into its reflog.
     pub fn move_ref(&self, name: &str, expected: Option<ObjectId>, new: ObjectId, log: &str) -> Result<()> {
-        let growing = durable::folders_to_grow(&self.common_dir().join(name));
-        if let Some(lost) = expected.filter(|&lost| !self.has(lost)) {
-            return self.replace_dangling(name, lost, new, log);
-        }
-        let started = Instant::now();
-        loop {
-            let tried = self.git.reference_matching(name, oid(new), true, oid(expected.unwrap_or(ObjectId::ZERO)), log);
-            let error = match tried {
-                Ok(_) => return durable::sync_folders(&growing),
-                Err(error) => error,
-            };
-            match error.code() {
-                // Three codes mean "somebody was faster": changed, gone, and there already.
-                ErrorCode::Modified | ErrorCode::NotFound | ErrorCode::Exists => {
-                    return Err(self.moved(name, expected));
-                }
-                ErrorCode::Locked if started.elapsed() < locks::PATIENCE => {
-                    std::thread::sleep(Duration::from_millis(5 + u64::from(std::process::id() % 7)));
-                }
-                ErrorCode::Locked => return Err(locks::blocking(self, name)),
-                _ => {
-                    return Err(self
-                        .obstacle(name)?
-                        .unwrap_or(Error::Git { doing: format!("move `{name}`"), source: error }));
-                }
-            }
-        }
+        let mut moves = RefMoves::prepare(self, [new])?;
+        moves.make(name, expected, new, log)?;
+        moves.finish()
     }
 
     /// Moves a ref away from an object that is gone. Its log goes with it: git takes a log that names a missing
     /// object for damage.
-    fn replace_dangling(&self, name: &str, lost: ObjectId, new: ObjectId, log: &str) -> Result<()> {
+    pub(super) fn replace_dangling(&self, name: &str, lost: ObjectId, new: ObjectId, log: &str) -> Result<()> {
         self.move_refs(&[RefUpdate { name: name.to_owned(), expected: Some(lost), new: None }])?;
         self.move_ref(name, None, new, log)
     }
@@ -178,7 +183,7 @@ impl Repository {
     }
 
     /// The same, or a ref that lies below it.
-    fn obstacle(&self, name: &str) -> Result<Option<Error>> {
+    pub(super) fn obstacle(&self, name: &str) -> Result<Option<Error>> {
         if let Some(above) = self.obstacle_above(name)? {
             return Ok(Some(above));
         }
@@ -186,7 +191,7 @@ impl Repository {
         Ok(below.first().map(|(below, _)| cannot_stand_beside(name, below)))
     }
 
-    fn moved(&self, name: &str, expected: Option<ObjectId>) -> Error {
+    pub(super) fn moved(&self, name: &str, expected: Option<ObjectId>) -> Error {
         Error::RefMoved { name: name.to_owned(), expected, actual: self.read_ref(name).ok().flatten() }
     }
 

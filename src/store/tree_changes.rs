@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::content::Walk;
-use super::objects::{EntryMode, Tree, TreeEntry};
+use super::tree::{EntryMode, Tree, TreeEntry};
 use super::{Repository, Result};
 use crate::domain::ObjectId;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::objects::{EntryMode, Tree, TreeEntry};
+use super::tree::{EntryMode, Tree, TreeEntry};
 use super::{Repository, Result};
 use crate::domain::ObjectId;
 

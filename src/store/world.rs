@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ref_moves::RefMoves;
 use super::{Error, Repository, Result, crash_point};
 use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionTag};
 use crate::policy::Policy;
@@ -233,9 +234,12 @@ impl World {
         };
         let mut ordered: Vec<_> = changes.iter().collect();
         ordered.sort_by_key(|change| order(change));
+        let ledger = changes.iter().find(|change| change.place == RefPlace::Ledger);
+        let values = ordered.iter().map(|change| change.new).chain(ledger.map(|ledger| ledger.new));
+        let mut moves = RefMoves::prepare(repository, values)?;
         for change in ordered {
             let name = self.published_name(&change.place);
-            let moved = repository.move_ref(&name, change.expected, change.new, "pointsman");
+            let moved = moves.make(&name, change.expected, change.new, "pointsman");
             // Past the ledger the decision stands: a branch that could not follow now follows in the next pass.
             if let Err(error) = moved {
                 match change.place {
@@ -247,7 +251,13 @@ impl World {
             }
             crash_point(&format!("{name} moved"));
         }
-        Ok(())
+        // Mostly it was the newest one seen; any other case is left to `follow`.
+        if let Some(Change { expected, new, .. }) = ledger
+            && let Err(error) = moves.make(SEEN_LEDGER, *expected, *new, "pointsman")
+        {
+            tracing::debug!(%error, "the newest ledger will be remembered later");
+        }
+        moves.finish()
     }
 
     /// Refuses before anything is written what would stop one of `changes` for good: a lock left by a dead process, or

@@ -216,7 +216,8 @@ impl Workshop {
             Destination::Git { url, branch_prefix } => {
                 let branch = format!("{branch_prefix}{environment}");
                 let called = called.first().cloned();
-                Place::Git(Branch::new(&repository, url.clone(), &branch, called, caller.clone(), memory.clone()))
+                let (caller, memory) = (caller.clone(), memory.clone());
+                Place::Git(Box::new(Branch::new(&repository, url.clone(), &branch, called, caller, memory)))
             }
             Destination::Webhook { url, secret } => {
                 let receiver = Receiver {
@@ -234,7 +235,7 @@ impl Workshop {
                 let urls = url.split(',').map(|url| url.trim().to_owned());
                 let servers = urls.zip(called.iter().cloned()).collect();
                 let bucket = format!("{bucket_prefix}{environment}");
-                Place::Nats(Bucket::new(servers, bucket, credentials.clone(), caller.clone()))
+                Place::Nats(Box::new(Bucket::new(servers, bucket, credentials.clone(), caller.clone())))
             }
         }
     }

@@ -22,15 +22,23 @@ pub(super) struct Failure {
     pub(super) hint: Option<String>,
     /// The least time to wait before the next attempt, where the target or the schedule says so.
     pub(super) wait: Option<Duration>,
+    /// Whether it goes by itself as a rule: two controllers are never at the same height at every moment. It is told
+    /// only if it stays.
+    pub(super) passing: bool,
 }
 
 impl Failure {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Failure { message: message.into(), hint: None, wait: None }
+        Failure { message: message.into(), hint: None, wait: None, passing: false }
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    pub(super) fn passing(mut self) -> Self {
+        self.passing = true;
         self
     }
 
@@ -43,9 +51,9 @@ impl Failure {
 /// The place of one environment at one target.
 pub(super) enum Place {
     Directory(Directory),
-    Git(Branch),
+    Git(Box<Branch>),
     Webhook(Box<Webhook>),
-    Nats(Bucket),
+    Nats(Box<Bucket>),
 }
 
 impl Place {

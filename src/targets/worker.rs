@@ -48,6 +48,9 @@ impl Default for Pace {
 /// How often a worker looks whether a person asks for another attempt.
 const ASKED: Duration = Duration::from_secs(1);
 
+/// After how many attempts something that goes by itself as a rule is told.
+const PATIENCE: u32 = 3;
+
 /// One worker.
 pub(super) struct Worker {
     live: Arc<Live>,
@@ -56,6 +59,8 @@ pub(super) struct Worker {
     pace: Pace,
     backoff: ExponentialBackoff,
     state: Delivery,
+    /// The failure that was told as an event, until it is over.
+    told: Option<String>,
     /// An unknown commit, and the number of the pass that had begun when it was seen first.
     unknown: Option<(ObjectId, u64)>,
     /// When the next attempt is made.
@@ -73,7 +78,7 @@ impl Worker {
     ) -> Self {
         let state = Delivery::unknown(target, kind, environment.clone());
         let backoff = schedule(&pace, kind).build();
-        Worker { live, environment, place, pace, backoff, state, unknown: None, due: Instant::now() }
+        Worker { live, environment, place, pace, backoff, state, told: None, unknown: None, due: Instant::now() }
     }
 
     /// Works until `stop` says so. An attempt that is under way is ended first.
@@ -152,7 +157,7 @@ impl Worker {
             Decision::LookAgain(commit) => {
                 self.live.bell.ring(Wake::Target);
                 let text = format!("it holds commit {}, which is not known here yet", commit.short());
-                return Err(Failure::new(text));
+                return Err(Failure::new(text).passing());
             }
         };
         self.place.deliver(wanted).await?;
@@ -186,7 +191,8 @@ impl Worker {
     }
 
     fn delivered(&mut self, wanted: &Environment, why: Option<Why>, now: jiff::Timestamp) {
-        let recovered = self.state.failure.take().is_some();
+        self.state.failure = None;
+        let recovered = self.told.take().is_some();
         self.state.attempts = 0;
         self.state.next_try = None;
         self.state.behind_since = None;
@@ -209,11 +215,12 @@ impl Worker {
         let scheduled = self.backoff.next().unwrap_or(self.pace.longest_wait);
         let wait = failure.wait.map_or(scheduled, |wait| wait.max(scheduled));
         let target = &self.state.target;
-        let told = self.state.failure.as_ref().is_some_and(|known| known.message == failure.message);
-        if !told {
+        let stays = !failure.passing || self.state.attempts >= PATIENCE;
+        if stays && self.told.as_ref() != Some(&failure.message) {
             tracing::warn!(to = target, environment = %self.environment, failure = failure.message, "a delivery failed");
             let text = format!("`{target}` cannot be brought to what is live: {}", failure.message);
             self.live.events.tell(now, EventKind::DeliveryFailed, Some(self.environment.clone()), None, None, text);
+            self.told = Some(failure.message.clone());
         }
         self.state.attempts = self.state.attempts.saturating_add(1);
         self.state.failed += 1;

@@ -35,6 +35,9 @@ fn the_tour_needs_no_configuration_fits_eighty_columns_and_leaves_nothing_behind
         "v2 -> v1 in live",
         "$ git fsck --strict",
         "checked 4 versions of 3 agents",
+        "draft/front-desk is the new greeting,",
+        "sandbox/front-desk is v3,",
+        "live/front-desk is v3,",
     ] {
         assert!(text.contains(told), "`{told}` is missing in {text}");
     }
@@ -63,7 +66,8 @@ fn what_the_tour_shows_is_what_git_says() {
     let first = printed("git rev-parse pointsman/ledger:agents/front-desk/v1")[0];
     assert_eq!(live, [second, first]);
     let now = world.git("kept", &["rev-parse", "env/live:agents/front-desk"]).ok().stdout;
-    assert_eq!(now.trim(), first);
+    let third = world.git("kept", &["rev-parse", "pointsman/ledger:agents/front-desk/v3"]).ok().stdout;
+    assert_eq!(now, third);
     world.git("kept", &["fsck", "--strict"]).ok();
 
     let again = run();
@@ -83,7 +87,7 @@ fn the_tour_goes_the_same_way_on_a_machine_with_habits() {
     world.write("home/ignored", "*.toml\n*.yaml\n");
     let mut command = bare_program(&world.path("."));
     let output = command
-        .args(["demo", "--color", "never"])
+        .args(["demo", "--once", "--color", "never"])
         .env("HOME", world.home())
         // A tour that is started by a git alias or hook must not touch that repository.
         .env("GIT_DIR", world.path("nowhere/.git"))
@@ -93,4 +97,22 @@ fn the_tour_goes_the_same_way_on_a_machine_with_habits() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     assert!(!text.contains('\u{1b}'), "{text}");
+}
+
+#[test]
+fn the_controller_of_the_tour_goes_on_until_ctrl_c_and_leaves_nothing_behind() {
+    use std::io::{BufRead as _, BufReader};
+    let world = World::new();
+    let temporary = world.path("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let mut child = bare_program(&temporary).arg("demo").stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let told: Vec<_> = lines.take_while(|line| !line.starts_with("Ctrl-C ends it")).collect();
+    let url = told.iter().find_map(|line| line.trim().strip_prefix("http://")?.strip_suffix("/config/live"));
+    let address = url.unwrap_or_else(|| panic!("no address in {told:#?}"));
+    let answer = crate::daemon::get(address, "/config/live/front-desk");
+    assert_eq!(answer.headers["x-agent-version"], "v3");
+    assert!(Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
 }

@@ -100,6 +100,15 @@ fn content(files: &BTreeSet<PathBuf>) -> HashMap<PathBuf, Vec<u8>> {
     files.iter().map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
 }
 
+/// The name under which what is last called `name` was written: the others were given to it by links and renames.
+fn first_name(events: &[Event], name: &Path) -> PathBuf {
+    let before = events.iter().enumerate().rev().find_map(|(at, event)| match event {
+        Event::Named(first, new) if new == name && first != new => Some((at, first)),
+        _ => None,
+    });
+    before.map_or_else(|| name.to_owned(), |(at, first)| first_name(&events[..at], first))
+}
+
 /// Asserts that every file that is new or other than in `before` was synced under one of its names, and its folder
 /// after it got its name, all before the success was told.
 #[track_caller]
@@ -111,12 +120,12 @@ fn all_synced(repo: &Repo<'_>, before: &HashMap<PathBuf, Vec<u8>>, events: &[Eve
     for path in changed {
         let named = at(&|event| matches!(event, Event::Named(_, name) if name == path));
         let named = named.unwrap_or_else(|| panic!("{} came from nowhere", path.display()));
-        let Event::Named(first, _) = &events[named] else { unreachable!("it was just found as such") };
+        let first = first_name(&events[..=named], path);
         let folder = path.parent().unwrap();
         let synced = |wanted: &Path| at(&|event| matches!(event, Event::Synced(name) if name == wanted));
         assert!(synced(folder).is_some_and(|at| at > named), "the folder of {} was not synced", path.display());
         // Its bytes went to disk under the temporary name that it was written as.
-        let written = synced(first).is_some_and(|at| first == path || at < named);
+        let written = synced(&first).is_some_and(|at| first == *path || at < named);
         assert!(written, "{} got its name before its bytes were synced as {}", path.display(), first.display());
     }
     for (position, event) in events.iter().enumerate() {

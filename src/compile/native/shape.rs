@@ -34,8 +34,9 @@ macro_rules! sections {
             const SCHEMA: &'static str = $file;
         })*
 
-        static SHAPES: LazyLock<BTreeMap<&'static str, Shape>> =
-            LazyLock::new(|| BTreeMap::from([$(($file, shape::<$section>()),)*]));
+        /// Each is made when a file of its kind is first met.
+        static SHAPES: LazyLock<BTreeMap<&'static str, LazyLock<Shape>>> =
+            LazyLock::new(|| BTreeMap::from([$(($file, LazyLock::new(shape::<$section> as fn() -> Shape)),)*]));
     };
 }
 

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{At, LARGEST_MARK, MARK, cannot, commit_of, compare};
 use crate::domain::ObjectId;
+use crate::store::crash_point;
 use crate::targets::mark::Mark;
 use crate::targets::place::Failure;
 
@@ -34,7 +35,7 @@ pub(super) fn lock(deployments: &Path) -> Result<File, Failure> {
     let file = file.map_err(|error| cannot("open", &path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Failure::new("another controller is writing there")),
+        Err(TryLockError::WouldBlock) => Err(Failure::new("another controller is writing there").passing()),
         Err(TryLockError::Error(error)) => Err(cannot("lock", &path, &error)),
     }
 }
@@ -50,19 +51,23 @@ impl At {
             let _ = std::fs::remove_dir_all(&temporary);
             return Err(cannot("write", &path, &error));
         }
+        crash_point("deployment written");
         let taken = |name: &String| deployments.join(name).symlink_metadata().is_ok();
         let mut names = std::iter::once(commit.to_string()).chain((1..).map(|again: u32| format!("{commit}.{again}")));
         let name = names.find(|name| !taken(name)).expect("the names do not end");
         let linked = || {
             std::fs::rename(&temporary, deployments.join(&name))?;
             sync(&deployments)?;
+            crash_point("deployment named");
             let link = self.root.join(format!(".{}{TEMPORARY}{}", self.environment, Uuid::now_v7()));
             symlink(format!("{}.d/{name}", self.environment), &link)?;
+            crash_point("link written");
             // The one moment: before it readers get the old deployment, after it the new one.
             std::fs::rename(&link, self.link())?;
             sync(&self.root)
         };
         linked().map_err(|error| cannot("link", &self.link(), &error))?;
+        crash_point("deployment linked");
         // What is not cleared now is cleared the next time.
         if let Err(error) = self.prune(&name) {
             tracing::warn!(folder = %deployments.display(), %error, "cannot remove old deployments");
@@ -105,6 +110,7 @@ impl At {
         for (_, old) in others.into_iter().skip(KEPT - 1) {
             let gone = deployments.join(format!("{TEMPORARY}{}", Uuid::now_v7()));
             std::fs::rename(&old, &gone)?;
+            crash_point("deployment put aside");
             remove(&gone)?;
         }
         Ok(())

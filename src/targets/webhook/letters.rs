@@ -89,7 +89,7 @@ impl Letters {
     /// How many messages about `environment` were given up.
     pub(super) fn count(&self, target: &str, environment: &EnvironmentName) -> usize {
         let ids = self.dead_ids(target).unwrap_or_default();
-        ids.iter().filter(|id| message::environment_of(id).as_ref() == Some(environment)).count()
+        ids.iter().filter(|id| message::subject_of(id).is_some_and(|(about, _)| about == *environment)).count()
     }
 
     /// Whether a person asked for `id` to be sent again.
@@ -102,8 +102,8 @@ impl Letters {
     pub(super) fn settle(&self, target: &str, environment: &EnvironmentName, height: u64) {
         for folder in ["dead-letters", "outbox"] {
             for id in names(&self.0.join(folder).join(target)).unwrap_or_default() {
-                let about = message::environment_of(&id).as_ref() == Some(environment);
-                if about && message::height_of(&id).is_some_and(|found| found <= height) {
+                let told = |(about, found)| about == *environment && found <= height;
+                if message::subject_of(&id).is_some_and(told) {
                     let _ = std::fs::remove_file(self.0.join(folder).join(target).join(format!("{id}.json")));
                 }
             }

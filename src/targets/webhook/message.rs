@@ -77,14 +77,11 @@ impl Told {
     }
 }
 
-/// The environment in a message's id.
-pub(super) fn environment_of(id: &str) -> Option<EnvironmentName> {
-    id.rsplitn(3, '_').nth(2)?.parse().ok()
-}
-
-/// The height in a message's id.
-pub(super) fn height_of(id: &str) -> Option<u64> {
-    id.rsplitn(3, '_').nth(1)?.parse().ok()
+/// The environment and the height in a message's id.
+pub(super) fn subject_of(id: &str) -> Option<(EnvironmentName, u64)> {
+    let (rest, _) = id.rsplit_once('_')?;
+    let (environment, height) = rest.rsplit_once('_')?;
+    Some((environment.parse().ok()?, height.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -97,11 +94,10 @@ mod tests {
         for name in ["live", "live_2", "a_b_3"] {
             let name: EnvironmentName = name.parse().unwrap();
             let id = told.id(&name);
-            assert_eq!(environment_of(&id), Some(name));
-            assert_eq!(height_of(&id), Some(12));
+            assert_eq!(subject_of(&id), Some((name, 12)));
             assert!(!id.contains('.'));
         }
-        assert_eq!(environment_of("../../x"), None);
+        assert_eq!(subject_of("../../x"), None);
     }
 
     #[test]

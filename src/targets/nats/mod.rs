@@ -6,19 +6,20 @@
 //! A bucket has no transactions, so a reader that watches keys sees them change one after another, `_environment` last.
 //! What it does have is an expected last sequence of the whole stream behind it: each write here names the sequence of
 //! the one before. Whoever else writes in between, another controller or a person, makes the next write fail, and
-//! everything is looked at again. So a late controller cannot mix its height into a newer one.
+//! everything is looked at again. So a late controller cannot mix its height into a newer one. Each write waits for the
+//! one before: of several under way at once, a later one could fit the sequence of somebody else's.
 
-use std::collections::BTreeMap;
+mod contents;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::context::{GetStreamErrorKind, PublishErrorKind};
-use async_nats::jetstream::kv::{Config, Operation, Store};
+use async_nats::jetstream::kv::Store;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{self, ErrorCode};
 use async_nats::{Client, ConnectOptions, ServerAddr};
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 use reqwest::Url;
 
 use super::call::{Caller, chain, install_tls};
@@ -27,12 +28,10 @@ use super::mark::Mark;
 use super::place::Failure;
 use crate::live::Environment;
 use crate::operator::{Called, Secret};
+use contents::{DESCRIPTION, State, for_each, stream_of, values};
 
 /// How long the server may take for one answer.
 const ANSWER: Duration = Duration::from_secs(10);
-
-/// The most keys that are looked at in a bucket.
-const MOST_KEYS: usize = 200_000;
 
 /// Header and subject beside a value, at most.
 const OVERHEAD: usize = 4096;
@@ -48,8 +47,8 @@ pub(super) struct Bucket {
     caller: Caller,
     connection: Option<Client>,
     seen: Option<Seen>,
-    /// The bucket as it was when all its values were compared.
-    verified: Option<State>,
+    /// The bucket as it was when all its values were compared, and with what.
+    verified: Option<(State, Wanted)>,
 }
 
 /// What the last look found.
@@ -58,24 +57,6 @@ struct Seen {
     state: State,
     /// Keys whose value is not the wanted one, or that should not be there.
     other: Vec<String>,
-}
-
-/// Changes with every write to a bucket, and when another takes its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct State {
-    created: i128,
-    sequence: u64,
-    messages: u64,
-}
-
-impl State {
-    fn of(info: &jetstream::stream::Info) -> Self {
-        State {
-            created: info.created.unix_timestamp_nanos(),
-            sequence: info.state.last_sequence,
-            messages: info.state.messages,
-        }
-    }
 }
 
 impl Bucket {
@@ -122,8 +103,8 @@ impl Bucket {
         };
         let info = stream.info().await.map_err(|error| self.failure("read the bucket", &error))?.clone();
         let state = State::of(&info);
-        let mark_is = Wanted { commit: wanted.head, height: wanted.height };
-        if self.verified == Some(state) {
+        let right = Wanted { commit: wanted.head, height: wanted.height };
+        if self.verified == Some((state, right)) {
             return Ok(Held::Deployment { commit: wanted.head, height: wanted.height, changed: None });
         }
         let store =
@@ -138,7 +119,7 @@ impl Bucket {
                 return;
             }
             match values.remove(&key) {
-                Some(right) if right == value => {}
+                Some(known) if known == value => {}
                 _ => other.push(key),
             }
             ours += 1;
@@ -163,8 +144,8 @@ impl Bucket {
         let Some(Mark { commit, height, .. }) = mark.and_then(|mark| Mark::parse(&mark, &wanted.name)) else {
             return Ok(Held::Garbage(format!("the key `{MARK}` is not as it was delivered")));
         };
-        if (Wanted { commit, height }) == mark_is && changed.is_none() {
-            self.verified = Some(state);
+        if (Wanted { commit, height }) == right && changed.is_none() {
+            self.verified = Some((state, right));
         }
         Ok(Held::Deployment { commit, height, changed })
     }
@@ -183,15 +164,11 @@ impl Bucket {
         let (store, mut last, other) = match self.seen.take() {
             Some(Seen { store, state, other }) => (store, state.sequence, other),
             None => {
-                let config = Config {
-                    bucket: self.bucket.clone(),
-                    description: DESCRIPTION.to_owned(),
-                    history: 1,
-                    ..Config::default()
-                };
-                let made = context.create_key_value(config).await;
-                let store = made.map_err(|error| self.failure("make the bucket", &error))?;
-                let last = store.stream.cached_info().state.last_sequence;
+                let made = context.create_stream(stream_of(&self.bucket)).await;
+                let last =
+                    made.map_err(|error| self.failure("make the bucket", &error))?.cached_info().state.last_sequence;
+                let store = context.get_key_value(&self.bucket).await;
+                let store = store.map_err(|error| self.failure("open the bucket", &error))?;
                 (store, last, values.keys().cloned().collect())
             }
         };
@@ -211,7 +188,7 @@ impl Bucket {
             last = match taken {
                 Ok(taken) => taken.sequence,
                 Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {
-                    return Err(Failure::new(format!("somebody else wrote to the bucket `{}`", self.bucket)));
+                    return Err(Failure::new(format!("somebody else wrote to the bucket `{}`", self.bucket)).passing());
                 }
                 Err(error) => return Err(self.failure(&format!("write `{key}`"), &error)),
             };
@@ -277,53 +254,5 @@ impl Bucket {
     fn failure(&self, doing: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
         let host = self.servers.first().map_or("", |(_, called)| called.host.as_str());
         Failure::new(format!("cannot {doing} at `{host}`: {}", chain(error)))
-    }
-}
-
-/// Marks a bucket as ours even while it holds nothing.
-const DESCRIPTION: &str = "what is live, written by Pointsman";
-
-/// The values of a deployment, by key, without the mark.
-fn values(wanted: &Environment) -> BTreeMap<String, Bytes> {
-    let value = |served: &crate::live::Served| {
-        let middle = format!(",\"digest\":\"{}\",\"record\":", served.digest);
-        let end = format!(",\"version\":\"{}\"}}", served.version);
-        [b"{\"config\":", &served.config[..], middle.as_bytes(), &served.record[..], end.as_bytes()].concat().into()
-    };
-    let mut values: BTreeMap<String, Bytes> =
-        wanted.agents.iter().map(|(agent, served)| (agent.to_string(), value(served))).collect();
-    values.insert(ROUTES.to_owned(), wanted.routes.document().into());
-    values
-}
-
-/// Calls `each` with every key that has a value.
-async fn for_each(
-    store: &Store,
-    info: &jetstream::stream::Info,
-    mut each: impl FnMut(String, Bytes),
-) -> Result<(), String> {
-    if info.state.messages == 0 {
-        return Ok(());
-    }
-    let mut entries =
-        store.watch_with_history(">").await.map_err(|error| format!("cannot be read: {}", chain(&error)))?;
-    let mut count = 0;
-    loop {
-        let entry = match tokio::time::timeout(ANSWER, entries.next()).await {
-            Ok(Some(Ok(entry))) => entry,
-            Ok(Some(Err(error))) => return Err(format!("cannot be read: {}", chain(&error))),
-            Ok(None) | Err(_) => return Err("does not say what it holds".to_owned()),
-        };
-        count += 1;
-        if count > MOST_KEYS {
-            return Err(format!("holds more than {MOST_KEYS} keys"));
-        }
-        let last = entry.delta == 0;
-        if entry.operation == Operation::Put {
-            each(entry.key, entry.value);
-        }
-        if last {
-            return Ok(());
-        }
     }
 }

@@ -1,0 +1,162 @@
+//! Writing what was staged: loose objects, or one pack where there are many.
+//!
+//! libgit2 writes one loose object after the other, and waits for the disk twice for each. Here all of them are
+//! written first, synced together, named in the order of what they name, and their folders synced together: two
+//! waits, whatever their number.
+
+use std::collections::BTreeSet;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use flate2::{Compress, Compression, FlushCompress, Status};
+use git2::ObjectType;
+use tempfile::NamedTempFile;
+
+use super::error::Doing as _;
+use super::objects::oid;
+use super::staging::Staged;
+use super::{Repository, Result, durable};
+use crate::domain::ObjectId;
+
+/// Past this many new objects one pack is written instead of loose files: two fsyncs per object cost more than the
+/// index of a small pack (measured at about 30 on ext4).
+const LOOSE_AT_MOST: usize = 30;
+
+/// What git's own unfinished objects are called; `git gc` removes forgotten ones.
+const UNFINISHED: &str = "tmp_obj_";
+
+impl Repository {
+    /// Writes all staged objects, each synced to disk with its folder; the refs that name them move afterwards.
+    pub fn flush(&self) -> Result<()> {
+        let staged = self.staged.take();
+        let doing = || "open the object database".to_owned();
+        let objects = self.common_dir().join("objects");
+        // The handle that sees a draft's quarantine cannot tell what is in the repository itself.
+        let odb = if staged.is_quarantined() { database(&objects) } else { self.git.odb() }.doing(doing)?;
+        // Without looking for new packs at each miss: an object that another process packed just now is written twice.
+        let new = staged.in_order(|id| !odb.exists_ext(oid(id), git2::OdbLookupFlags::NO_REFRESH));
+        if new.len() > LOOSE_AT_MOST {
+            return self.write_pack(&staged, &new);
+        }
+        drop(odb);
+        write_loose(&objects, &staged, &new)?;
+        self.written.borrow_mut().extend(new);
+        Ok(())
+    }
+
+    /// One pack of the objects `new`.
+    fn write_pack(&self, staged: &Staged, new: &[ObjectId]) -> Result<()> {
+        let doing = || "write a pack".to_owned();
+        // A handle of its own: a memory backend cannot be detached, and while it is attached its objects are seen by
+        // nobody else.
+        let scratch = git2::Repository::open(self.git.path()).doing(doing)?;
+        let odb = scratch.odb().doing(doing)?;
+        let _memory = odb.add_new_mempack_backend(1000).doing(doing)?;
+        let mut builder = scratch.packbuilder().doing(doing)?;
+        for id in new {
+            let (kind, bytes) = staged.get(*id).expect("only staged objects are written");
+            odb.write(*kind, bytes).doing(doing)?;
+            builder.insert_object(oid(*id), None).doing(doing)?;
+        }
+        builder.write(&self.git.commondir().join("objects/pack"), 0).doing(doing)?;
+        Ok(())
+    }
+}
+
+/// The objects below the folder `objects` and what it borrows from.
+fn database(objects: &Path) -> std::result::Result<git2::Odb<'static>, git2::Error> {
+    let odb = git2::Odb::new()?;
+    odb.add_disk_alternate(&objects.to_string_lossy())?;
+    Ok(odb)
+}
+
+/// Writes the objects `new`, which stand in the order in which they get their names, below the folder `objects`.
+fn write_loose(objects: &Path, staged: &Staged, new: &[ObjectId]) -> Result<()> {
+    let mut deflate = Deflate::default();
+    let deflated = new.iter().map(|id| {
+        let (kind, bytes) = staged.get(*id).expect("only staged objects are written");
+        (*id, deflate.object(*kind, bytes))
+    });
+    let deflated: Vec<_> = deflated.collect();
+    let written = durable::together(&deflated, |(id, bytes)| {
+        let written = write_unfinished(objects, *id, bytes).and_then(|unfinished| {
+            unfinished.file.as_file().sync_all()?;
+            Ok(unfinished)
+        });
+        written.doing(|| format!("write object {id}"))
+    });
+    let unfinished = written.into_iter().collect::<Result<Vec<_>>>()?;
+    let mut folders = BTreeSet::new();
+    // What an object names has its name before it: a full disk or a crash leaves nothing that git would call broken.
+    for (id, file) in new.iter().zip(unfinished) {
+        let place = place_of(objects, *id);
+        let named = file.file.persist(&place).map_err(|error| error.error);
+        named.doing(|| format!("write object {id}"))?;
+        folders.insert(place.parent().expect("an object lies in a folder").to_owned());
+        if file.in_new_folder {
+            folders.insert(objects.to_owned());
+        }
+    }
+    durable::sync_together(&folders.into_iter().collect::<Vec<_>>())
+}
+
+/// A new object under a temporary name in the folder where it belongs.
+struct Unfinished {
+    file: NamedTempFile,
+    /// Whether the folder had to be made.
+    in_new_folder: bool,
+}
+
+fn place_of(objects: &Path, id: ObjectId) -> PathBuf {
+    let name = id.to_string();
+    objects.join(&name[..2]).join(&name[2..])
+}
+
+/// What turns objects into the bytes of loose files. Making one costs more than most objects do.
+struct Deflate(Compress);
+
+impl Default for Deflate {
+    fn default() -> Self {
+        Deflate(Compress::new(Compression::fast(), true))
+    }
+}
+
+impl Deflate {
+    fn object(&mut self, kind: ObjectType, bytes: &[u8]) -> Vec<u8> {
+        let header = format!("{kind} {}\0", bytes.len());
+        let whole = [header.as_bytes(), bytes].concat();
+        self.0.reset();
+        // What cannot be compressed grows by five bytes for each 16 KB, and a few more (zlib's `deflateBound`).
+        let mut deflated = Vec::with_capacity(whole.len() + whole.len() / 1_000 + 64);
+        loop {
+            let read = usize::try_from(self.0.total_in()).expect("an object fits into memory");
+            match self.0.compress_vec(&whole[read..], &mut deflated, FlushCompress::Finish) {
+                Ok(Status::StreamEnd) => return deflated,
+                Ok(Status::Ok | Status::BufError) => deflated.reserve(whole.len() / 2 + 64),
+                Err(error) => unreachable!("deflating into memory cannot fail: {error}"),
+            }
+        }
+    }
+}
+
+/// Writes the bytes of a loose object as git does.
+fn write_unfinished(objects: &Path, id: ObjectId, bytes: &[u8]) -> std::io::Result<Unfinished> {
+    let place = place_of(objects, id);
+    let folder = place.parent().expect("an object lies in a folder");
+    let mut temporary = tempfile::Builder::new();
+    temporary.prefix(UNFINISHED).permissions(std::fs::Permissions::from_mode(0o444));
+    let (mut file, in_new_folder) = match temporary.tempfile_in(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            match std::fs::create_dir(folder) {
+                // Another thread or process needed it too.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                made => made?,
+            }
+            (temporary.tempfile_in(folder)?, true)
+        }
+        made => (made?, false),
+    };
+    file.write_all(bytes)?;
+    Ok(Unfinished { file, in_new_folder })
+}

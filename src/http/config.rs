@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 
 use super::App;
 use super::conditional;
@@ -22,7 +22,18 @@ const AGENT_VERSION: HeaderName = HeaderName::from_static("x-agent-version");
 
 /// `GET /config/{environment}/{agent}`
 pub(super) async fn one(State(app): State<Arc<App>>, request: Request) -> Response {
-    let place = match place(request.uri().path(), "/config/") {
+    answer(&app, request.uri(), request.headers())
+}
+
+/// Whether `path` is one that [`one`] answers.
+pub(super) fn names_one(path: &str) -> bool {
+    let rest = path.strip_prefix("/config/").and_then(|rest| rest.split_once('/'));
+    rest.is_some_and(|(environment, agent)| !environment.is_empty() && !agent.is_empty())
+}
+
+/// The answer for one agent, wherever the request was taken from.
+pub(super) fn answer(app: &App, uri: &Uri, headers: &HeaderMap) -> Response {
+    let place = match place(uri.path(), "/config/") {
         Ok(place) => place,
         Err(problem) => return problem.into_response(),
     };
@@ -43,11 +54,10 @@ pub(super) async fn one(State(app): State<Arc<App>>, request: Request) -> Respon
             return Problem::not_served(&place.environment, &place.agent).into_response();
         }
     };
-    let fresh = conditional::has_it(request.headers(), &served.etag);
+    let fresh = conditional::has_it(headers, &served.etag);
     let counter = if fresh { &answers.not_modified } else { &answers.served };
     counter.inc();
-    let body = if fresh { None } else { Some(served.config.clone()) };
-    let mut response = document(body, &served.etag);
+    let mut response = document(&served.config, &served.etag, fresh);
     response.headers_mut().insert(AGENT_VERSION, served.version_header.clone());
     response
 }
@@ -62,20 +72,22 @@ pub(super) async fn all(State(app): State<Arc<App>>, request: Request) -> Respon
         return Problem::no_such_environment(&place.environment).into_response();
     };
     let fresh = conditional::has_it(request.headers(), &listing.etag);
-    document(if fresh { None } else { Some(listing.json) }, &listing.etag)
+    document(&listing.json, &listing.etag, fresh)
 }
 
-/// JSON that a cache may keep but must ask about; without a body, "you have it already".
-fn document(body: Option<Bytes>, etag: &HeaderValue) -> Response {
-    let status = if body.is_some() { StatusCode::OK } else { StatusCode::NOT_MODIFIED };
+/// JSON that a cache may keep but must ask about; where it has it already, without the bytes.
+fn document(json: &Bytes, etag: &HeaderValue, fresh: bool) -> Response {
     let mut headers = HeaderMap::with_capacity(6);
-    if body.is_some() {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    }
     headers.insert(ETAG, etag.clone());
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    let mut response = Response::new(body.map_or_else(Body::empty, Body::from));
-    *response.status_mut() = status;
+    let mut response = if fresh {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response
+    } else {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Response::new(Body::from(json.clone()))
+    };
     *response.headers_mut() = headers;
     response
 }

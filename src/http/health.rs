@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::App;
 use super::problem::Problem;
 use crate::domain::{EnvironmentName, ObjectId};
-use crate::live::{Status, metrics};
+use crate::live::{Delivery, Status, metrics};
 
 /// `GET /healthz`
 pub(super) async fn healthz() -> Response {
@@ -40,6 +40,8 @@ struct Report<'s> {
     #[serde(flatten)]
     status: &'s Status,
     environments: BTreeMap<&'s EnvironmentName, Place>,
+    /// How each environment at each target is doing.
+    deliveries: Vec<Delivery>,
 }
 
 #[derive(Serialize)]
@@ -60,20 +62,22 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Response {
         let agents = environment.agents.len();
         (name, Place { height: environment.height, head: environment.head, agents, staleness_seconds })
     });
-    let report = Report { status: &status, environments: environments.collect() };
+    let deliveries = app.live.deliveries.all();
+    let report = Report { status: &status, environments: environments.collect(), deliveries };
     ([(CACHE_CONTROL, "no-store")], Json(report)).into_response()
 }
 
 /// `GET /metrics`
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
-    let (status, snapshot) = (app.live.status(), app.live.snapshot());
-    let text = app.live.metrics.render(&status, &snapshot, jiff::Timestamp::now());
+    let (status, snapshot, deliveries) = (app.live.status(), app.live.snapshot(), app.live.deliveries.all());
+    let text = app.live.metrics.render(&status, &snapshot, &deliveries, jiff::Timestamp::now());
     ([(CONTENT_TYPE, metrics::MEDIA_TYPE), (CACHE_CONTROL, "no-store")], text).into_response()
 }
 
 #[cfg(test)]
 mod tests {
     use crate::http::testing::{app, app_with, ask_for, guarded};
+    use crate::live::Failure;
 
     #[tokio::test]
     async fn ready_once_something_was_read_and_alive_before() {
@@ -101,6 +105,24 @@ mod tests {
         let text = String::from_utf8(metrics.body.to_vec()).unwrap();
         assert!(text.contains("pointsman_height{environment=\"sandbox\"} 9"), "{text}");
         assert!(text.contains("pointsman_staleness_seconds{environment=\"live\"} 100."), "{text}");
+    }
+
+    #[tokio::test]
+    async fn status_and_metrics_say_how_each_target_is_doing() {
+        let app = app();
+        assert_eq!(ask_for(&app, "/status").await.json()["deliveries"], serde_json::json!([]));
+        let mut delivery = app.live.deliveries.begin("edge".to_owned(), "directory", "live".parse().unwrap());
+        delivery.wanted = Some(5);
+        delivery.failed = 4;
+        delivery.failure = Some(Failure { message: "the disk is full".to_owned(), hint: None });
+        app.live.deliveries.set(delivery);
+        let told = &ask_for(&app, "/status").await.json()["deliveries"][0];
+        assert_eq!((&told["target"], &told["environment"]), (&"edge".into(), &"live".into()));
+        assert_eq!((&told["wanted"], &told["deadLetters"]), (&5.into(), &0.into()));
+        assert_eq!(told["failure"]["message"], "the disk is full");
+        let text = String::from_utf8(ask_for(&app, "/metrics").await.body.to_vec()).unwrap();
+        let line = "pointsman_target_deliveries_total{target=\"edge\",environment=\"live\",result=\"failed\"} 4";
+        assert!(text.lines().any(|found| found == line), "{text}");
     }
 
     #[tokio::test]

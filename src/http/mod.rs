@@ -8,8 +8,10 @@ mod conditional;
 mod config;
 mod events;
 mod feed;
+mod front;
 mod health;
 mod hooks;
+mod line;
 mod path;
 mod problem;
 mod resolve;
@@ -25,6 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
+use http::{HeaderMap, Uri};
 
 pub use access::may_listen;
 pub use router::router;
@@ -34,6 +37,7 @@ use crate::live::Live;
 use crate::operator::Settings;
 use access::Access;
 use feed::Feeds;
+use problem::Problem;
 use stream::Streams;
 
 /// The state behind every route. One per process.
@@ -71,7 +75,12 @@ impl App {
         }
     }
 
-    fn only_this_machine(&self) -> bool {
-        self.local.load(Ordering::Relaxed)
+    /// Whether a request may pass: the one gate in front of everything.
+    fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+        let verdict = self.access.load().admit(self.local.load(Ordering::Relaxed), uri, headers);
+        if verdict.is_err() {
+            self.live.metrics.refused_requests.inc();
+        }
+        verdict
     }
 }

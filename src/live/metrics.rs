@@ -14,7 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::{PassReport, Snapshot, Status};
+use super::{Delivery, PassReport, Snapshot, Status};
 
 /// The media type of [`Metrics::render`]: OpenMetrics text, which Prometheus asks for.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -39,6 +39,21 @@ struct OfWait {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfEnvironment {
     environment: String,
+}
+
+/// Labels of what there is one of for each environment at each target.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfTarget {
+    target: String,
+    environment: String,
+}
+
+/// Labels of what became of deliveries.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfDelivery {
+    target: String,
+    environment: String,
+    result: &'static str,
 }
 
 /// Labels of one forge's webhook.
@@ -97,6 +112,10 @@ pub struct Metrics {
     agents: Family<OfEnvironment, Gauge>,
     height: Family<OfEnvironment, Gauge>,
     ready: Gauge,
+    deliveries: Family<OfDelivery, Counter>,
+    target_behind: Family<OfTarget, Seconds>,
+    target_height: Family<OfTarget, Gauge>,
+    target_dead_letters: Family<OfTarget, Gauge>,
     webhooks: Family<OfHook, Counter>,
     pub(super) told: Told,
     /// Requests for a config.
@@ -140,6 +159,10 @@ impl Default for Metrics {
             agents: Family::default(),
             height: Family::default(),
             ready: Gauge::default(),
+            deliveries: Family::default(),
+            target_behind: Family::default(),
+            target_height: Family::default(),
+            target_dead_letters: Family::default(),
             webhooks: Family::default(),
             told: Told::default(),
             refused_requests: Counter::default(),
@@ -172,6 +195,14 @@ impl Default for Metrics {
         registry.register("agents", "Agents that are served", metrics.agents.clone());
         registry.register("height", "Height of the accepted head", metrics.height.clone());
         registry.register("ready", "Whether what is served has been read", metrics.ready.clone());
+        let deliveries = "Deliveries that a target took, and attempts that failed";
+        registry.register("target_deliveries", deliveries, metrics.deliveries.clone());
+        let behind = "How long a target has held something else than it should";
+        registry.register_with_unit("target_behind", behind, Unit::Seconds, metrics.target_behind.clone());
+        let height = "Height of the deployment that a target said it holds";
+        registry.register("target_height", height, metrics.target_height.clone());
+        let letters = "Messages that were given up and are kept for a person";
+        registry.register("target_dead_letters", letters, metrics.target_dead_letters.clone());
         registry.register("webhooks", "Webhooks of forges, by what became of them", metrics.webhooks.clone());
         registry.register("events", "What happened, by kind", metrics.told.0.clone());
         registry.register("config_requests", "Requests for one agent's config, by answer", answers);
@@ -204,8 +235,14 @@ impl Metrics {
         self.webhooks.get_or_create(&OfHook { forge, result }).inc();
     }
 
-    /// Everything as OpenMetrics text, with the gauges that `status` and `snapshot` say at `now`.
-    pub fn render(&self, status: &Status, snapshot: &Snapshot, now: jiff::Timestamp) -> String {
+    /// Everything as OpenMetrics text, with what `status`, `snapshot` and `deliveries` say at `now`.
+    pub fn render(
+        &self,
+        status: &Status,
+        snapshot: &Snapshot,
+        deliveries: &[Delivery],
+        now: jiff::Timestamp,
+    ) -> String {
         let _alone = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
         self.ready.set(i64::from(status.ready));
         self.waits.clear();
@@ -223,9 +260,33 @@ impl Metrics {
             self.agents.get_or_create(&labels).set(i64::try_from(environment.agents.len()).unwrap_or(i64::MAX));
             self.height.get_or_create(&labels).set(i64::try_from(environment.height).unwrap_or(i64::MAX));
         }
+        self.set_deliveries(deliveries, now);
         let mut out = String::new();
         text::encode(&mut out, &self.registry).expect("a string takes all that is written to it");
         out
+    }
+
+    /// Sets what is told of targets. Their workers count; the counters here are made anew from that, so that those of a
+    /// target that was taken out of the operator's file go with it.
+    fn set_deliveries(&self, deliveries: &[Delivery], now: jiff::Timestamp) {
+        self.deliveries.clear();
+        self.target_behind.clear();
+        self.target_height.clear();
+        self.target_dead_letters.clear();
+        for delivery in deliveries {
+            let (target, environment) = (&delivery.target, delivery.environment.to_string());
+            for (result, count) in [("delivered", delivery.delivered), ("failed", delivery.failed)] {
+                let labels = OfDelivery { target: target.clone(), environment: environment.clone(), result };
+                self.deliveries.get_or_create(&labels).inc_by(count);
+            }
+            let labels = OfTarget { target: target.clone(), environment };
+            self.target_behind.get_or_create(&labels).set(delivery.behind(now).as_secs_f64());
+            if let Some(held) = delivery.held {
+                self.target_height.get_or_create(&labels).set(i64::try_from(held.height).unwrap_or(i64::MAX));
+            }
+            let letters = i64::try_from(delivery.dead_letters).unwrap_or(i64::MAX);
+            self.target_dead_letters.get_or_create(&labels).set(letters);
+        }
     }
 }
 
@@ -239,7 +300,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::live::Wake;
+    use crate::live::{Deliveries, HeldDeployment, Wake};
     use crate::plan::Wait;
 
     #[test]
@@ -271,7 +332,7 @@ mod tests {
             reason: String::new(),
             until: None,
         });
-        let text = metrics.render(&status, &Snapshot::default(), at(3000));
+        let text = metrics.render(&status, &Snapshot::default(), &[], at(3000));
         for line in [
             "pointsman_passes_total{result=\"ok\",cause=\"webhook\"} 1",
             "pointsman_passes_total{result=\"failed\",cause=\"webhook\"} 1",
@@ -289,6 +350,42 @@ mod tests {
         }
         assert!(text.ends_with("# EOF\n"));
         status.waits.clear();
-        assert!(!metrics.render(&status, &Snapshot::default(), at(3000)).contains("soak"));
+        assert!(!metrics.render(&status, &Snapshot::default(), &[], at(3000)).contains("soak"));
+    }
+
+    #[test]
+    fn a_scrape_says_how_each_target_is_doing_and_forgets_one_that_is_gone() {
+        let (metrics, deliveries) = (Metrics::default(), Deliveries::default());
+        let at = |second| jiff::Timestamp::from_second(second).unwrap();
+        let live: crate::domain::EnvironmentName = "live".parse().unwrap();
+        let mut edge = deliveries.begin("edge".to_owned(), "directory", live.clone());
+        edge.held = Some(HeldDeployment { commit: "1".repeat(40).parse().unwrap(), height: 6 });
+        edge.behind_since = Some(at(1000));
+        edge.delivered = 6;
+        edge.failed = 2;
+        deliveries.set(edge);
+        let mut told = deliveries.begin("told".to_owned(), "webhook", live.clone());
+        told.dead_letters = 1;
+        deliveries.set(told);
+        let scrape = || metrics.render(&Status::starting(at(0)), &Snapshot::default(), &deliveries.all(), at(1090));
+        let edge = "target=\"edge\",environment=\"live\"";
+        // A second scrape adds nothing to what was counted.
+        for text in [scrape(), scrape()] {
+            for line in [
+                format!("pointsman_target_deliveries_total{{{edge},result=\"delivered\"}} 6"),
+                format!("pointsman_target_deliveries_total{{{edge},result=\"failed\"}} 2"),
+                format!("pointsman_target_behind_seconds{{{edge}}} 90.0"),
+                format!("pointsman_target_height{{{edge}}} 6"),
+                format!("pointsman_target_dead_letters{{{edge}}} 0"),
+                "pointsman_target_behind_seconds{target=\"told\",environment=\"live\"} 0.0".to_owned(),
+                "pointsman_target_dead_letters{target=\"told\",environment=\"live\"} 1".to_owned(),
+            ] {
+                assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+            }
+            // Nobody said yet what it holds.
+            assert!(!text.contains("pointsman_target_height{target=\"told\""), "{text}");
+        }
+        deliveries.forget("edge", &live);
+        assert!(!scrape().contains("edge"));
     }
 }

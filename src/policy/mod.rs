@@ -19,6 +19,9 @@ pub use routes::NumberRoute;
 /// The name of the file, at the root of the repository.
 pub const FILE: &str = "pointsman.toml";
 
+/// The longest text that is read, in bytes.
+pub const LARGEST: usize = 1_000_000;
+
 /// What `[agents.<id>]` says about one folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentListing {
@@ -125,6 +128,9 @@ impl Default for Policy {
 impl Policy {
     /// Parses the text of a `pointsman.toml`.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
+        if text.len() > LARGEST {
+            return Err(PolicyError::new(format!("{FILE} is longer than {LARGEST} bytes")));
+        }
         file::parse(text)
     }
 

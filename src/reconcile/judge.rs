@@ -82,11 +82,15 @@ pub fn judge(
         Err(fault) => return refuse("misplaced", fault.to_string()),
     };
     let whole = repository.content(root, &located).and_then(|content| match content {
-        Some(content) => Ok(Some((content, repository.source(&located, content)?))),
+        Some(content) => Ok(Some((content, repository.source(&located, content)?, repository.unfit_name(content)?))),
         None => Ok(None),
     });
     let (content, source) = match whole {
-        Ok(Some(whole)) => whole,
+        Ok(Some((_, _, Some((path, why))))) => {
+            let path = path.escape_debug();
+            return refuse("unfit_name", format!("`{path}` cannot be checked out: its name {why}; rename it"));
+        }
+        Ok(Some((content, source, None))) => (content, source),
         Ok(None) => return refuse("misplaced", format!("folder `{}` is not in the tagged commit", located.folder)),
         // Trees that nest without end, or globs that do not parse: no later pass reads them any better.
         Err(Error::Corrupt { what, .. }) => return refuse("unreadable", what),

@@ -256,7 +256,23 @@ impl<'r, 'a> Looking<'r, 'a> {
             Some(Ok(policy)) => policy,
             Some(Err(_)) => return Ok(Vec::new()),
         };
-        let (located, _) = self.repository.discover(commit.tree, &policy)?;
+        let located = match self.repository.discover(commit.tree, &policy) {
+            Ok((located, _)) => located,
+            // Tags and environments go on where the branch cannot be searched.
+            Err(error @ Error::Corrupt { .. }) => {
+                let environment = policy.environments.first().map(|environment| environment.name.clone());
+                waits.extend(environment.map(|environment| Wait {
+                    environment,
+                    agent: None,
+                    version: None,
+                    code: "merge_unread".into(),
+                    reason: format!("the default branch cannot be searched for agents: {error}"),
+                    until: None,
+                }));
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(error),
+        };
         self.memory.unpublishable.retain(|(commit, _), _| *commit == tip);
         let mut made: Vec<Candidate> = Vec::new();
         for located in located.values().filter(|located| scope.covers(&located.agent)) {

@@ -200,9 +200,17 @@ impl Repository {
     pub fn policy_text(&self, commit: ObjectId) -> Result<Option<String>> {
         let tree = self.commit(commit)?.tree;
         match self.blob_at(tree, crate::policy::FILE)? {
-            Some(blob) => Ok(Some(String::from_utf8_lossy(&self.blob(blob)?).into_owned())),
+            Some(blob) => self.policy_blob(blob).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The text of a policy. One that is too long is refused for that alone, and is not read: blanks stand for it.
+    fn policy_blob(&self, blob: ObjectId) -> Result<String> {
+        if self.blob_size(blob)? > crate::policy::LARGEST as u64 {
+            return Ok(" ".repeat(crate::policy::LARGEST + 1));
+        }
+        Ok(String::from_utf8_lossy(&self.blob(blob)?).into_owned())
     }
 
     /// The newest policy that parses on the first-parent line of `tip`, with what is wrong with the newest text.
@@ -238,7 +246,7 @@ impl Repository {
                 continue;
             }
             last_blob = Some(blob);
-            match Policy::parse(&String::from_utf8_lossy(&self.blob(blob)?)) {
+            match Policy::parse(&self.policy_blob(blob)?) {
                 Ok(policy) => {
                     let note =
                         trouble.map(|trouble| format!("{trouble}; the one of commit {} holds", commit.id.short()));

@@ -8,7 +8,8 @@ use super::world::{REMOTE, SEEN_LEDGER};
 use super::{Change, Git, RefPlace, Repository, Result, World};
 
 /// Lock files that a git which died leaves beside those of single refs, below the repository's folder.
-const LOCKS: [&str; 8] = [
+const LOCKS: [&str; 9] = [
+    "index.lock",
     "HEAD.lock",
     "config.lock",
     "packed-refs.lock",

@@ -23,6 +23,7 @@ mod locate;
 pub mod locks;
 mod loose;
 mod mirror;
+mod names;
 mod objects;
 mod other_remote;
 mod packed_refs;

@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::domain::EnvironmentName;
-use crate::live::{Delivery, Failure, Live};
+use crate::live::{Failure, Live};
 use crate::operator::{Destination, Outgoing, Settings, Target};
 use call::Caller;
 pub use call::install_tls;
@@ -186,7 +186,8 @@ impl Workshop {
                     break;
                 }
                 tracing::error!(to = name, %environment, "a worker broke and is started again in a minute");
-                let mut state = Delivery::unknown(name.clone(), kind, environment.clone());
+                let mut state = live.deliveries.begin(name.clone(), kind, environment.clone());
+                state.behind_since.get_or_insert_with(jiff::Timestamp::now);
                 state.failure = Some(Failure { message: "the worker broke; its log says why".to_owned(), hint: None });
                 live.deliveries.set(state);
                 let mut stopped = stopped.clone();

@@ -76,7 +76,7 @@ impl Worker {
         place: Place,
         pace: Pace,
     ) -> Self {
-        let state = Delivery::unknown(target, kind, environment.clone());
+        let state = live.deliveries.begin(target, kind, environment.clone());
         let backoff = schedule(&pace, kind).build();
         Worker { live, environment, place, pace, backoff, state, told: None, unknown: None, due: Instant::now() }
     }

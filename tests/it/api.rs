@@ -116,7 +116,8 @@ fn a_token_does_what_its_scopes_say_and_a_refusal_tells_nothing_else() {
     assert_eq!(data(&service.call(&reader, "GET", "/agents", "", None), 200)["total"], 0);
     let deployer = service.token("deploy:pre-release,agents:read");
     data(&service.call(&deployer, "POST", "/agents/support/promote", "", Some(&json!({ "to": "pre-release" }))), 200);
-    let refused = service.call(&deployer, "POST", "/agents/support/promote", "", Some(&json!({ "to": "live", "confirm": true })));
+    let refused =
+        service.call(&deployer, "POST", "/agents/support/promote", "", Some(&json!({ "to": "live", "confirm": true })));
     problem(&refused, 403, "forbidden");
     problem(&service.call(&deployer, "POST", "/agents/support/publish", "", None), 403, "forbidden");
     service.repo.pointsman(&["token", "revoke", "ci"]).ok();

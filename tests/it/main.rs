@@ -26,6 +26,7 @@ mod remotes;
 mod repositories;
 mod serve;
 mod servers;
+mod serving;
 mod setup;
 mod stage;
 mod targets;

@@ -111,7 +111,7 @@ impl IntoResponse for Refusal {
         let problem = *problem;
         let findings = problem.findings.as_deref().map(|findings| json!(findings));
         let mut body = json!({
-            "type": format!("https://pointsman.dev/problems/{}", problem.code),
+            "type": format!("/problems/{}", problem.code),
             "title": status.canonical_reason().unwrap_or("Problem"),
             "status": status.as_u16(),
             "detail": problem.message,

@@ -41,7 +41,7 @@ pub fn discard(workspace: &Workspace, agent: &AgentId) -> Result<Discarded, Prob
     let located = match workspace.locate_draft(agent) {
         Ok(located) => located,
         // A folder that is gone from disk and commits is written where the version had it.
-        Err(problem) if problem.code == "misplaced" => Located {
+        Err(problem) if matches!(problem.code.as_str(), "misplaced" | "unknown_agent") => Located {
             agent: agent.clone(),
             folder: entry.record.folder.clone(),
             kind: Kind::named(&entry.record.kind),

@@ -168,7 +168,8 @@ impl From<Refusal> for Problem {
 
 impl From<Misplaced> for Problem {
     fn from(fault: Misplaced) -> Self {
-        let problem = Problem::refused("misplaced", fault.to_string());
+        let unknown = matches!(fault, Misplaced::Unknown { .. });
+        let problem = Problem::refused(if unknown { "unknown_agent" } else { "misplaced" }, fault.to_string());
         match fault {
             Misplaced::Unknown { nearest: Some(near), .. } => problem.hint(format!("did you mean `{near}`?")),
             Misplaced::Unknown { .. } => {

@@ -24,7 +24,8 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async { drop(stopped.await) };
-        let ended = tokio::spawn(serve(listener, Arc::clone(&app), shutdown, Duration::from_secs(60)));
+        let ended =
+            tokio::spawn(serve(listener, Arc::clone(&app), axum::Router::new(), shutdown, Duration::from_secs(60)));
         Server { app, address, stop, ended }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::content::{AgentContent, Walk};
-use super::objects::EntryMode;
+use super::tree::EntryMode;
 use super::{Repository, Result};
 use crate::domain::ObjectId;
 

@@ -16,4 +16,5 @@ pub mod reconcile;
 pub mod report;
 pub mod store;
 pub mod targets;
+pub mod telemetry;
 pub mod watch;

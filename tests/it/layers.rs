@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Module → the modules of ours that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 15] = [
+const MAY_IMPORT: [(&str, &[&str]); 16] = [
     (
         "cli",
         &[
+            "telemetry",
             "controller",
             "http",
             "targets",
@@ -26,6 +27,7 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
             "domain",
         ],
     ),
+    ("telemetry", &["targets", "operator", "domain"]),
     (
         "controller",
         &["http", "targets", "live", "operator", "ops", "reconcile", "store", "plan", "policy", "watch", "domain"],

@@ -28,4 +28,5 @@ mod servers;
 mod setup;
 mod stage;
 mod targets;
+mod telemetry;
 mod world;

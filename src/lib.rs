@@ -17,5 +17,6 @@ pub mod reconcile;
 pub mod report;
 pub mod store;
 pub mod targets;
+pub mod telemetry;
 pub mod tokens;
 pub mod watch;

@@ -38,6 +38,7 @@ use clap::{Parser, Subcommand};
 
 use crate::ops::Problem;
 use crate::present::escape::escape;
+use crate::telemetry;
 pub use session::Session;
 
 /// GitOps for AI voice and chat agents: tags are versions, branches are environments
@@ -94,7 +95,7 @@ pub fn main() -> ExitCode {
     };
     // A daemon's log is set by its own file, which is read first.
     if !matches!(cli.command, Command::Serve(_)) {
-        cli.global.start_logging("error", false);
+        telemetry::start_log(&cli.global.log_filter("error"), false);
     }
     let session = Session::new(cli.global);
     match dispatch(&cli.command, &session) {

@@ -1,6 +1,5 @@
 //! Options that every verb takes.
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -47,16 +46,12 @@ pub struct Global {
 }
 
 impl Global {
-    /// Starts logging to standard error: `--verbose`, else the variable POINTSMAN_LOG, else `default`.
-    pub fn start_logging(&self, default: &str, json: bool) {
-        let level = match self.verbose {
+    /// What is logged: `--verbose`, else the variable POINTSMAN_LOG, else `default`.
+    pub fn log_filter(&self, default: &str) -> String {
+        match self.verbose {
             0 => std::env::var("POINTSMAN_LOG").unwrap_or_else(|_| default.to_owned()),
             1 => "pointsman=info".to_owned(),
             _ => "pointsman=debug".to_owned(),
-        };
-        let filter = tracing_subscriber::EnvFilter::try_new(&level).unwrap_or_default();
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-        let log = log.with_ansi(std::io::stderr().is_terminal());
-        if json { log.json().flatten_event(true).init() } else { log.init() }
+        }
     }
 }

@@ -14,6 +14,7 @@ use crate::operator::{Mistake, SecretSource, Settings};
 use crate::ops::Problem;
 use crate::present::escape::escape;
 use crate::store::run_unattended;
+use crate::telemetry;
 
 /// Run the controller: accept tags, move environment branches, deliver and serve what is live
 ///
@@ -37,11 +38,14 @@ pub struct Args {
 
 pub(super) fn run(args: &Args, session: &Session) -> Done {
     let settings = args.settings()?;
-    session.global.start_logging("pointsman=info", settings.json_logs);
-    run_unattended();
-    let (place, state) = args.place(&settings, &session.global.dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Problem::refused("io", format!("cannot start threads: {error}")))?;
+    let filter = session.global.log_filter("pointsman=info");
+    // Dropped before the runtime, which sends its last batch.
+    let _telemetry = telemetry::start_all(&filter, &settings, runtime.handle())
+        .map_err(|error| Problem::usage("telemetry", error).hint("look at `[telemetry]` and the variables OTEL_*"))?;
+    run_unattended();
+    let (place, state) = args.place(&settings, &session.global.dir)?;
     runtime.block_on(serve(args, session, settings, place, &state))
 }
 

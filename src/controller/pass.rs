@@ -4,6 +4,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tracing::field::Empty;
+use tracing::span::EnteredSpan;
+
 use super::happened;
 use super::mirror::Place;
 use crate::domain::ObjectId;
@@ -67,6 +70,16 @@ impl Passes {
         self.place.sweep();
         self.number += 1;
         self.live.pass_begins();
+        let span = tracing::info_span!(
+            "pass",
+            number = self.number,
+            %wake,
+            result = Empty,
+            steps = Empty,
+            otel.status_code = Empty,
+            otel.status_description = Empty,
+        )
+        .entered();
         let began = jiff::Timestamp::now();
         let started = Instant::now();
         let fresh = self.tags_read.is_some_and(|last| started.duration_since(last) < tag_audit);
@@ -86,6 +99,7 @@ impl Passes {
             self.serve_what_was_seen();
         }
         let status = self.report(wake, began, took, result);
+        end(span, &status);
         let now = jiff::Timestamp::now();
         let due_in = status.waits.iter().filter_map(|wait| wait.until).map(|until| until.duration_since(now)).min();
         let failed = status.last_pass.as_ref().is_some_and(|last| last.failure.is_some());
@@ -190,5 +204,16 @@ impl Passes {
         }
         self.live.publish(live::read(repository, tip, &present)?);
         Ok(())
+    }
+}
+
+/// Ends the span of a pass with what it came to. The fields `otel.*` are those that a collector takes as the outcome.
+fn end(span: EnteredSpan, status: &Status) {
+    let Some(pass) = &status.last_pass else { return };
+    span.record("steps", pass.steps.len());
+    span.record("result", if pass.failure.is_none() { "ok" } else { "failed" });
+    if let Some(failure) = &pass.failure {
+        span.record("otel.status_code", "error");
+        span.record("otel.status_description", &failure.message);
     }
 }

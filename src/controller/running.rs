@@ -78,8 +78,9 @@ impl Running {
     /// Goes on with other settings. Address, remote and state folder stay those of the start.
     pub fn reload(&self, settings: Settings) {
         let old = self.settings.load();
-        if (old.listen, &old.remote, &old.state) != (settings.listen, &settings.remote, &settings.state) {
-            tracing::warn!("`listen`, `remote` and `state` take effect at the next start");
+        let fixed = |of: &Settings| (of.listen, of.remote.clone(), of.state.clone(), of.telemetry.clone());
+        if fixed(&old) != fixed(&settings) {
+            tracing::warn!("`listen`, `remote`, `state` and `telemetry` take effect at the next start");
         }
         self.app.reload(&settings);
         self.targets.reload(&settings);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::target_table::{TargetTable, may_be_called, one_writer_each, target};
+use super::telemetry::{TelemetryTable, telemetry};
 use super::{Hooks, Mistake, Outgoing, Secret, SecretSource, Settings};
 use crate::domain::toml_error::TomlMistake;
 
@@ -20,6 +21,7 @@ struct File {
     resync: Option<String>,
     tag_audit: Option<String>,
     log: Log,
+    telemetry: Option<TelemetryTable>,
     read_tokens: BTreeMap<String, SecretSource>,
     hooks: HookTables,
     outgoing: OutgoingTable,
@@ -77,6 +79,12 @@ pub(super) fn parse(text: &str, read: &ReadSecret<'_>) -> Result<Settings, Mista
         table.map(|table| secret(&format!("hooks.{name}.secret"), &table.secret, read)).transpose()
     };
     let allow = file.outgoing.allow.iter().map(|entry| entry.parse());
+    let outgoing = Outgoing {
+        allow: allow
+            .collect::<Result<_, _>>()
+            .map_err(|error: super::outgoing::InvalidHost| Mistake::new(format!("outgoing.allow: {error}")))?,
+    };
+    let traces = |table| telemetry(table, &outgoing, cfg!(feature = "opentelemetry"));
     let settings = Settings {
         listen: file.listen.unwrap_or(defaults.listen),
         state: file.state,
@@ -84,17 +92,14 @@ pub(super) fn parse(text: &str, read: &ReadSecret<'_>) -> Result<Settings, Mista
         resync: length("resync", file.resync, defaults.resync)?,
         tag_audit: length("tag_audit", file.tag_audit, defaults.tag_audit)?,
         json_logs: file.log.format == LogFormat::Json,
+        telemetry: file.telemetry.map(traces).transpose()?,
         read_tokens: tokens.collect::<Result<_, _>>()?,
         hooks: Hooks {
             github: hook("github", file.hooks.github)?,
             gitlab: hook("gitlab", file.hooks.gitlab)?,
             gitea: hook("gitea", file.hooks.gitea)?,
         },
-        outgoing: Outgoing {
-            allow: allow
-                .collect::<Result<_, _>>()
-                .map_err(|error: super::outgoing::InvalidHost| Mistake::new(format!("outgoing.allow: {error}")))?,
-        },
+        outgoing,
         targets: file.targets.into_iter().map(|(name, table)| target(name, table, read)).collect::<Result<_, _>>()?,
     };
     one_writer_each(&settings)?;

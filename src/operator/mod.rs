@@ -7,6 +7,7 @@ mod outgoing;
 mod secret;
 mod target;
 mod target_table;
+mod telemetry;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ pub use address::Called;
 pub use outgoing::{AllowedHost, Outgoing};
 pub use secret::{Secret, SecretSource, SigningSecrets};
 pub use target::{Destination, Target};
+pub use telemetry::Telemetry;
 
 /// Where `serve` listens unless told otherwise: on this machine only.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7117);
@@ -36,6 +38,8 @@ pub struct Settings {
     pub tag_audit: Duration,
     /// Log lines as JSON.
     pub json_logs: bool,
+    /// Where traces go, if they go anywhere.
+    pub telemetry: Option<Telemetry>,
     /// Tokens that may read what is served, by name. Without any, reading is open where only this machine listens.
     pub read_tokens: BTreeMap<String, Secret>,
     /// Secrets of forges' webhooks.
@@ -87,6 +91,7 @@ impl Default for Settings {
             resync: Duration::from_secs(30),
             tag_audit: Duration::from_secs(60),
             json_logs: false,
+            telemetry: None,
             read_tokens: BTreeMap::new(),
             hooks: Hooks::default(),
             outgoing: Outgoing::default(),

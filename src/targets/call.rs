@@ -81,6 +81,12 @@ impl Caller {
     }
 }
 
+/// A client for calls that are no deliveries, under the same rule: it connects to what `outgoing` allows, follows no
+/// redirect, and gives a request up after `limit`. The error is one sentence.
+pub fn client(outgoing: &Outgoing, limit: Duration) -> Result<reqwest::Client, String> {
+    Caller::new(outgoing).client(limit).map_err(|failure| failure.message)
+}
+
 impl Resolve for Caller {
     fn resolve(&self, name: Name) -> Resolving {
         let caller = self.clone();
@@ -94,7 +100,7 @@ impl Resolve for Caller {
 }
 
 /// The innermost reason of an error, which says more than its shell; the shell of reqwest names the whole address.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;

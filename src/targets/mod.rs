@@ -29,7 +29,7 @@ use crate::domain::EnvironmentName;
 use crate::live::{Failure, Live};
 use crate::operator::{Destination, Outgoing, Settings, Target};
 use call::Caller;
-pub use call::install_tls;
+pub use call::{chain, client, install_tls};
 use directory::Directory;
 use git::Branch;
 use nats::Bucket;

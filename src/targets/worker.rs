@@ -8,6 +8,8 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use super::decide::{Decision, Held, Wanted, Why, decide};
 use super::directory::newer;
@@ -125,10 +127,34 @@ impl Worker {
     }
 
     async fn attempt(&mut self, wanted: &Arc<Environment>) {
-        let outcome = match timeout(self.pace.attempt, self.make_so(wanted)).await {
+        let span = tracing::info_span!(
+            "delivery",
+            otel.kind = "client",
+            to = self.state.target,
+            kind = self.state.kind,
+            environment = %self.environment,
+            height = wanted.height,
+            result = Empty,
+            otel.status_code = Empty,
+            otel.status_description = Empty,
+        );
+        let outcome = match timeout(self.pace.attempt, self.make_so(wanted).instrument(span.clone())).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Failure::new(format!("not done within {} s", self.pace.attempt.as_secs()))),
         };
+        let _in = span.enter();
+        span.record(
+            "result",
+            match &outcome {
+                Ok(None) => "kept",
+                Ok(Some(_)) => "delivered",
+                Err(_) => "failed",
+            },
+        );
+        if let Err(failure) = &outcome {
+            span.record("otel.status_code", "error");
+            span.record("otel.status_description", &failure.message);
+        }
         let now = jiff::Timestamp::now();
         let wait = match outcome {
             Ok(why) => {

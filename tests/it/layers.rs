@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Module → the modules of ours that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 17] = [
+const MAY_IMPORT: [(&str, &[&str]); 18] = [
     (
         "cli",
         &[
+            "telemetry",
             "controller",
             "tokens",
             "http",
@@ -29,6 +30,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ),
     ("api", &["ops", "live", "tokens", "plan", "compare", "compile", "domain"]),
     ("tokens", &["domain"]),
+    ("telemetry", &["targets", "operator", "domain"]),
     (
         "controller",
         &[

@@ -30,4 +30,5 @@ mod serving;
 mod setup;
 mod stage;
 mod targets;
+mod telemetry;
 mod world;

@@ -333,10 +333,21 @@ fn the_example_of_the_operators_file_is_right_and_complete() {
         line.strip_prefix('#').filter(|rest| !rest.is_empty() && !rest.starts_with(' ')).unwrap_or(line).to_owned()
     };
     let whole = text.lines().map(setting).collect::<Vec<_>>().join("\n");
+    let traces = cfg!(feature = "opentelemetry");
+    let whole = if traces { whole } else { without_telemetry(&whole, parse(&whole).unwrap_err()) };
     let settings = parse(&whole).unwrap_or_else(|mistake| panic!("with every setting: {mistake:?}"));
+    assert_eq!(settings.telemetry.is_some(), traces);
     let kinds: std::collections::BTreeSet<_> = settings.targets.iter().map(|one| one.destination.kind()).collect();
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["directory", "git", "nats", "webhook"]);
     assert!(settings.hooks.github.is_some() && settings.hooks.gitlab.is_some() && settings.hooks.gitea.is_some());
     assert!(settings.remote.is_some() && settings.state.is_some() && !settings.read_tokens.is_empty());
     assert!(!settings.outgoing.allow.is_empty() && PACE.attempts > 0);
+}
+
+/// The example as a program that was built without traces takes it; that it refused the rest is `mistake`.
+fn without_telemetry(whole: &str, mistake: pointsman::operator::Mistake) -> String {
+    assert!(mistake.hint.is_some_and(|hint| hint.contains("--features opentelemetry")), "{}", mistake.message);
+    let (before, rest) = whole.split_once("[telemetry]\notlp_endpoint = ").unwrap();
+    let (_, after) = rest.split_once("\n\n").unwrap();
+    format!("{before}{after}")
 }

@@ -1,7 +1,8 @@
 //! The git repository: objects, refs, drafts, the ledger, environment branches, and the remote they live in.
 //!
-//! The only folder that names libgit2 or starts the `git` program. Objects and single refs are libgit2's; indexes,
-//! fetches and pushes are git's own, because libgit2 refuses sparse and split indexes and has no atomic push.
+//! The only folder that names libgit2 or starts the `git` program. Objects are read by libgit2; indexes are written,
+//! and fetches and pushes made, by git, because libgit2 refuses sparse and split indexes and has no atomic push. Loose
+//! objects and refs are written here, with all waits for the disk of one step together.
 //!
 //! New objects are staged in memory and written by [`Repository::flush`] once everything is decided, so that a
 //! refused or lost decision leaves nothing behind.

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::content::{AgentContent, Walk};
-use super::tree::EntryMode;
-use super::{Repository, Result};
+use super::{EntryMode, Repository, Result};
 use crate::domain::ObjectId;
 
 /// Code points that HFS+ ignores in names, so that `.g\u{200c}it` is `.git` there; git's `utf8.c` has the list.

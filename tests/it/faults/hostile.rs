@@ -74,7 +74,7 @@ fn hostile_folders_are_refused_or_frozen_in_bounded_memory_and_the_others_go_on(
         text_of("nobody at all", "Bad"),
         text_of("M <m@example.com> 99999999999999999999 +9999", "Bad"),
         text_of("M <m@example.com> -1 +0000", "Bad"),
-        text_of("M <m@example.com> 1700000000 +0000", &"long ".repeat(4_000_000)),
+        text_of("M <m@example.com> 1700000000 +0000", &"long ".repeat(400_000)),
     ];
     for (number, commit) in (1..).zip(&commits) {
         let commit = shop.object(Commit, commit.as_bytes());
@@ -88,7 +88,7 @@ fn hostile_folders_are_refused_or_frozen_in_bounded_memory_and_the_others_go_on(
             7,
             format!(
                 "object {main}\ntype commit\ntag odd/v7\ntagger M <m@example.com> 1 +0000\n\n{}",
-                "long ".repeat(4_000_000)
+                "long ".repeat(400_000)
             ),
         ),
         (8, format!("object {main}\ntype tree\ntag odd/v8\ntagger M <m@example.com> 1 +0000\n\nAnother type\n")),
@@ -158,7 +158,6 @@ fn hostile_folders_are_refused_or_frozen_in_bounded_memory_and_the_others_go_on(
     shop.comes(&daemon, "sandbox", "support", "v2");
     assert!(!daemon.log().contains("the pass failed"), "{}", daemon.log());
     assert!(most_memory(daemon.id()) < MEMORY, "{} kB", most_memory(daemon.id()));
-    eprintln!("{} kB", most_memory(daemon.id()));
     assert!(!std::path::Path::new("/tmp/pointsman-owned").exists());
     assert!(!daemon.log().contains('\x07') && !daemon.log().contains("\x1b[31mred"), "raw names in the log");
     // The history it wrote can be read and cloned by every git.

@@ -174,7 +174,7 @@ fn twenty_thousand_refs_are_carried() {
     let count = if soak() { 200_000 } else { 20_000 };
     let mut lines = String::from("# pack-refs with: peeled fully-peeled sorted \n");
     let mut names: Vec<_> = (0..count)
-        .map(|number| match number % 4 {
+        .map(|number| match number % 10 {
             0 => format!("refs/heads/review/{number}"),
             1 => format!("refs/tags/release-{number}"),
             2 => format!("refs/tags/other/v{number}"),

@@ -47,8 +47,8 @@ fn work(repo: &Repo<'_>, agent: &str, rounds: usize) -> Told {
 fn two_controllers_and_their_users_agree_on_one_line() {
     let world = World::new();
     let shop = Shop::new(&world);
-    // Each round is a publish, which deploys, and two promotions.
-    let rounds = if soak() { 84 } else { 5 };
+    // Each round is ten requests: of three people a publish, which deploys, and two promotions, and a pushed tag.
+    let rounds = if soak() { 100 } else { 5 };
     shop.desk.publish_support("one");
     shop.desk.publish_support("two");
     let daemons = [shop.serve_with("one", &shop.url(), &[]), shop.serve_with("two", &shop.url(), &[])];

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::shop::{Shop, most_memory, soak, stands};
+use super::shop::{Shop, most_memory, stands};
 use crate::daemon::Daemon;
 use crate::env::World;
 
@@ -171,9 +171,8 @@ fn twenty_thousand_refs_are_carried() {
     let shop = Shop::new(&world);
     let main = shop.desk.git_out(&["rev-parse", "main"]);
     // Other people's refs: release tags, review branches, and tags that look like versions of agents there are not.
-    let count = if soak() { 200_000 } else { 20_000 };
     let mut lines = String::from("# pack-refs with: peeled fully-peeled sorted \n");
-    let mut names: Vec<_> = (0..count)
+    let mut names: Vec<_> = (0..20_000)
         .map(|number| match number % 10 {
             0 => format!("refs/heads/review/{number}"),
             1 => format!("refs/tags/release-{number}"),

@@ -253,10 +253,9 @@ impl Applying<'_, '_> {
             return Ok(heads);
         }
         self.view.world.check_moves(repository, &self.changes)?;
-        repository.flush()?;
-        repository.sync_foreign_objects()?;
+        let written = self.view.world.write(repository, &self.changes)?;
         crash_point("objects written");
-        self.view.world.commit(repository, &self.changes)?;
+        self.view.world.commit(repository, &self.changes, written)?;
         Ok(heads)
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use git2::ObjectType;
 
@@ -14,11 +14,8 @@ use super::error::Doing as _;
 use super::index_file::IndexFile;
 use super::objects::oid;
 use super::quarantine::Quarantine;
-use super::{Error, Git, Located, Repository, Result, crash_point};
+use super::{Error, Git, Located, Repository, Result};
 use crate::domain::ObjectId;
-
-/// How long the user's own git commands are waited for when the index is locked.
-const INDEX_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How many trees of a draft are made without git.
 const MOST_TREES: usize = 256;
@@ -35,7 +32,7 @@ pub struct Draft {
     folder: tempfile::TempDir,
     objects: PathBuf,
     /// The user's index when the draft was made.
-    base: Option<Vec<u8>>,
+    pub(super) base: Option<Vec<u8>>,
 }
 
 impl Draft {
@@ -49,7 +46,7 @@ impl Draft {
         Ok(self.conflicted.iter().filter(|path| inside(path) || globs.is_match(path)).cloned().collect())
     }
 
-    fn index(&self) -> PathBuf {
+    pub(super) fn index(&self) -> PathBuf {
         self.folder.path().join("index")
     }
 
@@ -67,7 +64,7 @@ impl Draft {
     }
 }
 
-fn modified(path: &Path) -> Option<SystemTime> {
+pub(super) fn modified(path: &Path) -> Option<SystemTime> {
     path.metadata().ok()?.modified().ok()
 }
 
@@ -83,7 +80,7 @@ fn write_index(path: &Path, bytes: &[u8], time: Option<SystemTime>) -> std::io::
 }
 
 impl Repository {
-    fn index_file(&self) -> PathBuf {
+    pub(super) fn index_file(&self) -> PathBuf {
         self.git_dir().join("index")
     }
 
@@ -238,42 +235,6 @@ impl Repository {
             self.stage_foreign(ObjectType::Tree, &bytes);
         }
         Ok(())
-    }
-
-    /// Makes the index that the draft was computed on the user's own, if nobody changed theirs meanwhile.
-    ///
-    /// Returns false if somebody did; the draft is stale then.
-    pub fn install_index(&self, draft: &Draft) -> Result<bool> {
-        let lock = self.git_dir().join("index.lock");
-        let bytes = std::fs::read(draft.index()).doing(|| "read the draft's index".to_owned())?;
-        if draft.base.as_ref() == Some(&bytes) {
-            return Ok(true);
-        }
-        let started = std::time::Instant::now();
-        loop {
-            let written = write_index(&lock, &bytes, modified(&draft.index()));
-            match written.and_then(|file| file.sync_all()) {
-                Ok(()) => break,
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                    if started.elapsed() > INDEX_PATIENCE {
-                        return Err(Error::locked(lock));
-                    }
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-                Err(error) => {
-                    let _ = std::fs::remove_file(&lock);
-                    return Err(Error::io(format!("write `{}`", lock.display()), error));
-                }
-            }
-        }
-        crash_point("index locked");
-        // Holding the lock: the index cannot change between this look and the rename.
-        if std::fs::read(self.index_file()).ok() != draft.base {
-            let _ = std::fs::remove_file(&lock);
-            return Ok(false);
-        }
-        std::fs::rename(&lock, self.index_file()).doing(|| "replace the index".to_owned())?;
-        Ok(true)
     }
 }
 

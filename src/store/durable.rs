@@ -20,7 +20,7 @@ const AT_ONCE: usize = 8;
 /// Past this many files one sync of the file system is faster than one of each.
 const ONE_BY_ONE: usize = 64;
 
-fn sync(path: &Path) -> Result<()> {
+pub(super) fn sync(path: &Path) -> Result<()> {
     let synced = File::open(path).and_then(|file| file.sync_all());
     synced.doing(|| format!("sync `{}` to disk", path.display()))
 }

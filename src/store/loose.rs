@@ -29,6 +29,11 @@ const UNFINISHED: &str = "tmp_obj_";
 impl Repository {
     /// Writes all staged objects, each synced to disk with its folder; the refs that name them move afterwards.
     pub fn flush(&self) -> Result<()> {
+        self.flush_with(&[])
+    }
+
+    /// The same, with the files `beside` synced at the same time.
+    pub(super) fn flush_with(&self, beside: &[PathBuf]) -> Result<()> {
         let staged = self.staged.take();
         let doing = || "open the object database".to_owned();
         let objects = self.common_dir().join("objects");
@@ -37,10 +42,11 @@ impl Repository {
         // Without looking for new packs at each miss: an object that another process packed just now is written twice.
         let new = staged.in_order(|id| !odb.exists_ext(oid(id), git2::OdbLookupFlags::NO_REFRESH));
         if new.len() > LOOSE_AT_MOST {
-            return self.write_pack(&staged, &new);
+            self.write_pack(&staged, &new)?;
+            return durable::sync_together(beside);
         }
         drop(odb);
-        write_loose(&objects, &staged, &new)?;
+        write_loose(&objects, &staged, &new, beside)?;
         self.written.borrow_mut().extend(new);
         Ok(())
     }
@@ -72,24 +78,27 @@ fn database(objects: &Path) -> std::result::Result<git2::Odb<'static>, git2::Err
 }
 
 /// Writes the objects `new`, which stand in the order in which they get their names, below the folder `objects`.
-fn write_loose(objects: &Path, staged: &Staged, new: &[ObjectId]) -> Result<()> {
+fn write_loose(objects: &Path, staged: &Staged, new: &[ObjectId], beside: &[PathBuf]) -> Result<()> {
+    enum Waiting<'p> {
+        Object(ObjectId, Vec<u8>),
+        File(&'p Path),
+    }
     let mut deflate = Deflate::default();
     let deflated = new.iter().map(|id| {
         let (kind, bytes) = staged.get(*id).expect("only staged objects are written");
-        (*id, deflate.object(*kind, bytes))
+        Waiting::Object(*id, deflate.object(*kind, bytes))
     });
-    let deflated: Vec<_> = deflated.collect();
-    let written = durable::together(&deflated, |(id, bytes)| {
-        let written = write_unfinished(objects, *id, bytes).and_then(|unfinished| {
-            unfinished.file.as_file().sync_all()?;
-            Ok(unfinished)
-        });
-        written.doing(|| format!("write object {id}"))
+    let waiting: Vec<_> = deflated.chain(beside.iter().map(|path| Waiting::File(path))).collect();
+    let written = durable::together(&waiting, |waiting| match waiting {
+        Waiting::Object(id, bytes) => write_unfinished(objects, *id, bytes)
+            .and_then(|unfinished| unfinished.file.as_file().sync_all().map(|()| Some(unfinished)))
+            .doing(|| format!("write object {id}")),
+        Waiting::File(path) => durable::sync(path).map(|()| None),
     });
-    let unfinished = written.into_iter().collect::<Result<Vec<_>>>()?;
+    let unfinished: Vec<_> = written.into_iter().collect::<Result<_>>()?;
     let mut folders = BTreeSet::new();
     // What an object names has its name before it: a full disk or a crash leaves nothing that git would call broken.
-    for (id, file) in new.iter().zip(unfinished) {
+    for (id, file) in new.iter().zip(unfinished.into_iter().flatten()) {
         let place = place_of(objects, *id);
         let named = file.file.persist(&place).map_err(|error| error.error);
         named.doing(|| format!("write object {id}"))?;

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::NamedTempFile;
 
@@ -20,7 +20,7 @@ use crate::domain::ObjectId;
 /// Where values wait, below our own folder.
 const WAITING: &str = "moving";
 
-/// Values that a dead process left are removed after this long.
+/// Files that a dead process left there are removed after this long.
 const FORGOTTEN: Duration = Duration::from_secs(10 * 60);
 
 /// Moves that were prepared.
@@ -35,17 +35,29 @@ pub(super) struct RefMoves<'r> {
 impl<'r> RefMoves<'r> {
     /// Gets the values `new` ready, one for each move that is to be made.
     pub(super) fn prepare(repository: &'r Repository, new: impl IntoIterator<Item = ObjectId>) -> Result<Self> {
+        let moves = Self::prepare_unsynced(repository, new)?;
+        durable::sync_together(&moves.files())?;
+        Ok(moves)
+    }
+
+    /// The same for who syncs [`Self::files`] together with others, before the first move.
+    pub(super) fn prepare_unsynced(
+        repository: &'r Repository,
+        new: impl IntoIterator<Item = ObjectId>,
+    ) -> Result<Self> {
         let doing = || "get ready to move refs".to_owned();
-        let folder = repository.own_dir().join(WAITING);
-        std::fs::create_dir_all(&folder).doing(doing)?;
-        remove_forgotten(&folder);
-        let new: Vec<_> = new.into_iter().collect();
-        let files = durable::together(&new, |id| write_value(&folder, *id).doing(doing));
         let mut values: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for (id, file) in new.iter().zip(files) {
-            values.entry(*id).or_default().push(file?);
+        for id in new {
+            let mut file = waiting_file(repository).doing(doing)?;
+            file.write_all(format!("{id}\n").as_bytes()).doing(doing)?;
+            values.entry(id).or_default().push(file);
         }
         Ok(RefMoves { repository, values, changed: BTreeSet::new() })
+    }
+
+    /// The files that hold the values.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.values.values().flatten().map(|file| file.path().to_owned()).collect()
     }
 
     /// Moves the ref `name` from `expected` to `new`, which was prepared; `log` goes into its reflog.
@@ -142,14 +154,16 @@ impl Drop for Lock {
 }
 
 /// Gives the synced file `value` the name `lock` too, if nothing has it; copies it where files have one name only.
-fn link_or_copy(value: &Path, lock: &Path) -> std::io::Result<()> {
+pub(super) fn link_or_copy(value: &Path, lock: &Path) -> std::io::Result<()> {
     use ErrorKind::{AlreadyExists, NotADirectory, NotFound, ReadOnlyFilesystem, StorageFull};
     match std::fs::hard_link(value, lock) {
         Err(error) => match error.kind() {
             AlreadyExists | NotADirectory | NotFound | ReadOnlyFilesystem | StorageFull => Err(error),
             _ => {
                 let mut copy = std::fs::File::create_new(lock)?;
-                let written = copy.write_all(&std::fs::read(value)?).and_then(|()| copy.sync_all());
+                let time = value.metadata()?.modified()?;
+                let written = copy.write_all(&std::fs::read(value)?).and_then(|()| copy.set_modified(time));
+                let written = written.and_then(|()| copy.sync_all());
                 written.inspect_err(|_| drop(std::fs::remove_file(lock)))
             }
         },
@@ -157,18 +171,31 @@ fn link_or_copy(value: &Path, lock: &Path) -> std::io::Result<()> {
     }
 }
 
-fn write_value(folder: &Path, id: ObjectId) -> std::io::Result<NamedTempFile> {
+/// A new file in the folder of what waits for its name.
+pub(super) fn waiting_file(repository: &Repository) -> std::io::Result<NamedTempFile> {
     use std::os::unix::fs::PermissionsExt as _;
+    let folder = repository.own_dir().join(WAITING);
     let mut file = tempfile::Builder::new();
-    let mut file = file.permissions(std::fs::Permissions::from_mode(0o666)).tempfile_in(folder)?;
-    file.write_all(format!("{id}\n").as_bytes())?;
-    file.as_file().sync_all()?;
-    Ok(file)
+    file.permissions(std::fs::Permissions::from_mode(0o666));
+    match file.tempfile_in(&folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            std::fs::create_dir_all(&folder)?;
+            file.tempfile_in(&folder)
+        }
+        made => {
+            remove_forgotten(&folder);
+            made
+        }
+    }
 }
 
 fn remove_forgotten(folder: &Path) {
+    use std::os::unix::fs::MetadataExt as _;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if locks::age_of(&entry.path()) > Some(FORGOTTEN) {
+        // An index has the time of what it was made from; when a file got that is another time.
+        let since = entry.metadata().map_or(now, |meta| u64::try_from(meta.ctime()).unwrap_or(now));
+        if now.saturating_sub(since) > FORGOTTEN.as_secs() {
             let _ = std::fs::remove_file(entry.path());
         }
     }

@@ -152,11 +152,6 @@ impl Repository {
         Ok((state, newest))
     }
 
-    /// Moves the checked-out branch, or HEAD itself where it is detached.
-    pub fn move_head(&self, expected: ObjectId, new: ObjectId, log: &str) -> Result<()> {
-        self.move_ref("HEAD", Some(expected), new, log)
-    }
-
     /// Moves one ref from `expected` to `new`; `log` goes into its reflog.
     pub fn move_ref(&self, name: &str, expected: Option<ObjectId>, new: ObjectId, log: &str) -> Result<()> {
         let mut moves = RefMoves::prepare(self, [new])?;

@@ -70,6 +70,9 @@ pub struct Change {
     pub new: ObjectId,
 }
 
+/// Everything that moving some refs rests on, on disk.
+pub struct Written<'r>(RefMoves<'r>);
+
 /// Where refs are read and written.
 #[derive(Clone, Debug)]
 pub struct World {
@@ -214,9 +217,20 @@ impl World {
         if self.remote { TRACKED_TAGS } else { "refs/tags/" }
     }
 
+    /// Writes all staged objects and what moving refs as `changes` says takes, synced with all that they rest on.
+    pub fn write<'r>(&self, repository: &'r Repository, changes: &[Change]) -> Result<Written<'r>> {
+        // The ledger's tip is also remembered as the newest one seen.
+        let ledger = changes.iter().filter(|change| change.place == RefPlace::Ledger);
+        let values = changes.iter().chain(ledger).map(|change| change.new).filter(|_| !self.remote);
+        let moves = RefMoves::prepare_unsynced(repository, values)?;
+        repository.flush_with(&moves.files())?;
+        repository.sync_foreign_objects()?;
+        Ok(Written(moves))
+    }
+
     /// Moves all of `changes` or, on a remote, none. In this repository alone the ledger goes before the environments
     /// that it speaks of, and a lost race on it moves nothing after it.
-    pub fn commit(&self, repository: &Repository, changes: &[Change]) -> Result<()> {
+    pub fn commit(&self, repository: &Repository, changes: &[Change], written: Written<'_>) -> Result<()> {
         if self.remote {
             self.push(repository, changes)?;
             crash_point("pushed");
@@ -234,9 +248,7 @@ impl World {
         };
         let mut ordered: Vec<_> = changes.iter().collect();
         ordered.sort_by_key(|change| order(change));
-        let ledger = changes.iter().find(|change| change.place == RefPlace::Ledger);
-        let values = ordered.iter().map(|change| change.new).chain(ledger.map(|ledger| ledger.new));
-        let mut moves = RefMoves::prepare(repository, values)?;
+        let mut moves = written.0;
         for change in ordered {
             let name = self.published_name(&change.place);
             let moved = moves.make(&name, change.expected, change.new, "pointsman");
@@ -252,6 +264,7 @@ impl World {
             crash_point(&format!("{name} moved"));
         }
         // Mostly it was the newest one seen; any other case is left to `follow`.
+        let ledger = changes.iter().find(|change| change.place == RefPlace::Ledger);
         if let Some(Change { expected, new, .. }) = ledger
             && let Err(error) = moves.make(SEEN_LEDGER, *expected, *new, "pointsman")
         {

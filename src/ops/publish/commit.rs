@@ -40,14 +40,14 @@ pub(super) fn commit_draft(
     }
     let commit = repository.stage_commit(tree, &[head.id], who, workspace.now.max(head.time), &message);
     free_of_locks(workspace)?;
-    repository.flush()?;
+    let written = repository.write_commit(draft, commit)?;
     crash_point("draft written");
     // The index goes first: a power cut between the two leaves the folder staged, which harms nobody.
-    if !repository.install_index(draft)? {
+    if !written.install_index()? {
         return Ok(None);
     }
     crash_point("index installed");
-    match repository.move_head(head.id, commit, &format!("publish: {agent}")) {
+    match written.move_head(head.id, &format!("publish: {agent}")) {
         Ok(()) => Ok(Some(commit)),
         Err(error) if error.is_lost_race() => Ok(None),
         Err(error) => Err(error.into()),

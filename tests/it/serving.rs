@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
+use std::time::Instant;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 
@@ -32,7 +33,10 @@ impl Watcher {
     fn next(&mut self) -> Event {
         let mut event = Event { kind: String::new(), id: String::new(), data: serde_json::Value::Null };
         let mut line = String::new();
+        let deadline = Instant::now() + PATIENCE;
         while self.0.read_line(&mut line).unwrap() > 0 {
+            // Heartbeats come for ever.
+            assert!(Instant::now() < deadline, "nothing is told");
             match line.trim_end().split_once(": ") {
                 Some(("event", kind)) => event.kind = kind.to_owned(),
                 Some(("id", id)) => event.id = id.to_owned(),
@@ -220,7 +224,9 @@ fn what_happened_is_told_as_it_happens() {
     let moved = std::iter::repeat_with(|| events.next()).find(|event| event.kind == "moved").unwrap();
     assert_eq!((moved.data["agent"].as_str(), &moved.data["version"]), (Some("support"), &1.into()));
     // Coming back with its id, the next one is another.
-    repo.publish_support("Two");
+    repo.write("agents/support/persona.md", "You are brief.\n");
+    repo.git(&["commit", "-qam", "Brief"]).ok();
+    repo.git(&["tag", "-a", "support/v2", "-m", "Second"]).ok();
     let later = Watcher::new(&daemon, "/events", &moved.id).next();
     assert!(later.id.parse::<u64>().unwrap() > moved.id.parse::<u64>().unwrap());
 }

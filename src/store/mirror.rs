@@ -93,7 +93,9 @@ impl World {
         if !self.is_remote() || seen == theirs || !repository.is_ancestor(theirs, seen)? {
             return Ok(false);
         }
-        self.commit(repository, &[Change { place: RefPlace::Ledger, expected: Some(theirs), new: seen }])?;
+        let changes = [Change { place: RefPlace::Ledger, expected: Some(theirs), new: seen }];
+        let written = self.write(repository, &changes)?;
+        self.commit(repository, &changes, written)?;
         Ok(true)
     }
 }

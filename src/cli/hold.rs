@@ -1,8 +1,9 @@
 //! `pointsman hold` and `pointsman release-hold`
 
+use super::options::Asked;
 use super::{Done, Session, views};
 use crate::domain::EnvironmentName;
-use crate::ops::moves::{Manner, carry_out};
+use crate::ops::moves::carry_out;
 use crate::plan::Intent;
 
 /// Keep an agent at the version it has in an environment
@@ -13,9 +14,8 @@ pub struct HoldArgs {
     /// Where; the published environment by default
     #[arg(long, value_name = "ENVIRONMENT")]
     env: Option<EnvironmentName>,
-    /// Why, in your words
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    reason: String,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 /// Let an agent move again in an environment
@@ -28,17 +28,15 @@ pub struct ReleaseArgs {
     /// Where; the published environment by default
     #[arg(long, value_name = "ENVIRONMENT")]
     env: Option<EnvironmentName>,
-    /// Why, in your words
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    reason: String,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 pub(super) fn hold(args: &HoldArgs, session: &Session) -> Done {
     let workspace = session.workspace()?;
     let agent = workspace.agent(args.agent.as_deref())?;
     let intent = Intent::Hold { environment: args.env.clone(), agent: agent.clone() };
-    let manner = Manner { reason: args.reason.clone(), ..Manner::default() };
-    let moved = carry_out(&workspace, "hold", intent, [agent].into(), &manner)?;
+    let moved = carry_out(&workspace, "hold", intent, [agent].into(), &args.asked.manner())?;
     Ok(views::show_moved(session, &moved))
 }
 
@@ -46,7 +44,6 @@ pub(super) fn release(args: &ReleaseArgs, session: &Session) -> Done {
     let workspace = session.workspace()?;
     let agent = workspace.agent(args.agent.as_deref())?;
     let intent = Intent::ReleaseHold { environment: args.env.clone(), agent: agent.clone() };
-    let manner = Manner { reason: args.reason.clone(), ..Manner::default() };
-    let moved = carry_out(&workspace, "release-hold", intent, [agent].into(), &manner)?;
+    let moved = carry_out(&workspace, "release-hold", intent, [agent].into(), &args.asked.manner())?;
     Ok(views::show_moved(session, &moved))
 }

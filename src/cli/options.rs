@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use crate::domain::Identity;
+use crate::ops::moves::Manner;
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -53,5 +54,26 @@ impl Global {
             1 => "pointsman=info".to_owned(),
             _ => "pointsman=debug".to_owned(),
         }
+    }
+}
+
+/// How a move is asked for; the same for every verb that moves something.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Asked {
+    /// Why, in your words
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub reason: String,
+    /// Only say what would happen
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Answer the same again when called with this key again
+    #[arg(long, value_name = "KEY")]
+    pub idempotency_key: Option<String>,
+}
+
+impl Asked {
+    /// As operations take it.
+    pub fn manner(&self) -> Manner {
+        Manner { reason: self.reason.clone(), dry_run: self.dry_run, idempotency_key: self.idempotency_key.clone() }
     }
 }

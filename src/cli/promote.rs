@@ -2,10 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::options::Asked;
 use super::{Done, Session, views};
 use crate::domain::{EnvironmentName, VersionNumber};
 use crate::ops::Kind;
-use crate::ops::moves::{Manner, carry_out, promote};
+use crate::ops::moves::{carry_out, promote};
 
 /// How often `--wait` looks at least; what it waits for may come earlier, by a change of the policy.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(5);
@@ -27,20 +28,13 @@ pub struct Args {
     /// Say that you mean it, where the environment asks
     #[arg(long)]
     confirm: bool,
-    /// Why, in your words
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    reason: String,
-    /// Only say what would happen
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    asked: Asked,
     /// Wait until soak and freeze are over, for at most an hour or as long as said (`--wait=30m`)
     ///
     /// Where something else is missing, or the time comes later than that, it is not waited for.
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "1h")]
     wait: Option<SignedDuration>,
-    /// Answer the same again when called with this key again
-    #[arg(long, value_name = "KEY")]
-    idempotency_key: Option<String>,
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Done {
@@ -51,12 +45,8 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
         // The moment belongs to the workspace: a new look is a new one.
         let workspace = session.workspace()?;
         let (intent, agents) = promote(args.to.clone(), [(agent.clone(), version)].into(), args.confirm);
-        let manner = Manner {
-            reason: args.reason.clone(),
-            dry_run: args.dry_run,
-            idempotency_key: args.idempotency_key.clone(),
-        };
-        let tried = session.during("promoting", || carry_out(&workspace, "promote", intent, agents, &manner));
+        let tried =
+            session.during("promoting", || carry_out(&workspace, "promote", intent, agents, &args.asked.manner()));
         let mut problem = match tried {
             Ok(moved) => break moved,
             Err(problem) => problem,

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use super::options::Asked;
 use super::{Done, Session, views};
 use crate::domain::{AgentId, EnvironmentName, VersionNumber};
 use crate::ops::Problem;
-use crate::ops::moves::{Manner, carry_out, promote};
+use crate::ops::moves::{carry_out, promote};
 
 /// Move several agents together, in one commit or not at all
 #[derive(Debug, clap::Args)]
@@ -20,15 +21,8 @@ pub struct Args {
     /// Say that you mean it, where the environment asks
     #[arg(long)]
     confirm: bool,
-    /// Why, in your words
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    reason: String,
-    /// Only say what would happen
-    #[arg(long)]
-    dry_run: bool,
-    /// Answer the same again when called with this key again
-    #[arg(long, value_name = "KEY")]
-    idempotency_key: Option<String>,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 /// One agent of a release.
@@ -64,8 +58,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
         }
     }
     let (intent, agents) = promote(args.to.clone(), versions, args.confirm);
-    let manner =
-        Manner { reason: args.reason.clone(), dry_run: args.dry_run, idempotency_key: args.idempotency_key.clone() };
-    let moved = session.during("releasing", || carry_out(&workspace, "release", intent, agents, &manner))?;
+    let moved =
+        session.during("releasing", || carry_out(&workspace, "release", intent, agents, &args.asked.manner()))?;
     Ok(views::show_moved(session, &moved))
 }

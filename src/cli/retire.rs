@@ -1,8 +1,9 @@
 //! `pointsman retire`
 
+use super::options::Asked;
 use super::{Done, Session, views};
 use crate::domain::EnvironmentName;
-use crate::ops::moves::{Manner, carry_out};
+use crate::ops::moves::carry_out;
 use crate::plan::Intent;
 
 /// Take an agent out of an environment
@@ -15,19 +16,14 @@ pub struct Args {
     /// Where; the published environment by default
     #[arg(long, value_name = "ENVIRONMENT")]
     env: Option<EnvironmentName>,
-    /// Why, in your words
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    reason: String,
-    /// Only say what would happen
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Done {
     let workspace = session.workspace()?;
     let agent = workspace.agent(args.agent.as_deref())?;
     let intent = Intent::Retire { environment: args.env.clone(), agent: agent.clone() };
-    let manner = Manner { reason: args.reason.clone(), dry_run: args.dry_run, ..Manner::default() };
-    let moved = carry_out(&workspace, "retire", intent, [agent].into(), &manner)?;
+    let moved = carry_out(&workspace, "retire", intent, [agent].into(), &args.asked.manner())?;
     Ok(views::show_moved(session, &moved))
 }

@@ -1,8 +1,9 @@
 //! `pointsman revoke`
 
+use super::options::Asked;
 use super::{Done, Session, views};
 use crate::domain::{VersionNumber, VersionTag};
-use crate::ops::moves::{Manner, carry_out, revoke};
+use crate::ops::moves::{carry_out, revoke};
 
 /// Refuse every later move to a version
 ///
@@ -13,16 +14,14 @@ pub struct Args {
     agent: String,
     /// The version, as 7 or v7
     version: VersionNumber,
-    /// Why, in your words
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    reason: String,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Done {
     let workspace = session.workspace()?;
     let agent = workspace.agent(Some(&args.agent))?;
     let (intent, agents) = revoke(VersionTag { agent, number: args.version });
-    let manner = Manner { reason: args.reason.clone(), ..Manner::default() };
-    let moved = carry_out(&workspace, "revoke", intent, agents, &manner)?;
+    let moved = carry_out(&workspace, "revoke", intent, agents, &args.asked.manner())?;
     Ok(views::show_moved(session, &moved))
 }

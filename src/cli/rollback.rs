@@ -1,8 +1,9 @@
 //! `pointsman rollback`
 
+use super::options::Asked;
 use super::{Done, Session, views};
 use crate::domain::{DeploymentId, EnvironmentName, VersionNumber};
-use crate::ops::moves::{Manner, carry_out, undo};
+use crate::ops::moves::{carry_out, undo};
 use crate::plan::Intent;
 
 /// Go back to a version that was live, and stay there
@@ -24,15 +25,8 @@ pub struct Args {
     /// Undo a whole deployment, all its agents at once
     #[arg(long, value_name = "ID")]
     deployment: Option<DeploymentId>,
-    /// Why, in your words
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    reason: String,
-    /// Only say what would happen
-    #[arg(long)]
-    dry_run: bool,
-    /// Answer the same again when called with this key again
-    #[arg(long, value_name = "KEY")]
-    idempotency_key: Option<String>,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Done {
@@ -45,8 +39,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
             (Intent::Rollback { environment: args.env.clone(), agent, to: args.to }, agents)
         }
     };
-    let manner =
-        Manner { reason: args.reason.clone(), dry_run: args.dry_run, idempotency_key: args.idempotency_key.clone() };
-    let moved = session.during("rolling back", || carry_out(&workspace, "rollback", intent, agents, &manner))?;
+    let moved =
+        session.during("rolling back", || carry_out(&workspace, "rollback", intent, agents, &args.asked.manner()))?;
     Ok(views::show_moved(session, &moved))
 }

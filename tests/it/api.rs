@@ -146,3 +146,41 @@ fn what_does_not_fit_is_a_problem_with_something_to_do() {
     let broken = problem(&service.post("/agents/support/publish", &json!({})), 422, "findings");
     assert_eq!(broken["errors"][0]["place"]["line"], 1);
 }
+
+#[test]
+fn every_route_stands_in_the_document_with_what_it_needs() {
+    use pointsman::api::{Needs, ROUTES};
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/api.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    for route in ROUTES {
+        let call = format!("| `{} {}` |", route.method, route.path);
+        let line = document.lines().find(|line| line.starts_with(&call));
+        let line = line.unwrap_or_else(|| panic!("docs/api.md lacks {call}"));
+        let needs = match route.needs {
+            Needs::Read => "`agents:read`",
+            Needs::Write => "`agents:write`",
+            Needs::Deploy => "`deploy:<",
+        };
+        assert!(line.contains(needs), "{line}");
+    }
+    let told = document
+        .lines()
+        .filter(|line| ["| `GET /", "| `POST /", "| `DELETE /"].iter().any(|start| line.starts_with(start)));
+    assert_eq!(told.count(), ROUTES.len());
+}
+
+#[test]
+fn no_route_answers_without_a_token() {
+    let world = World::new();
+    let service = Service::new(&world);
+    let none = service.token("chat:write");
+    for route in pointsman::api::ROUTES {
+        let path = route.path.replace("{agent}", "support").replace("{version}", "v1").replace("{deployment}", "x");
+        let path = path.replace("{a}", "sandbox").replace("{b}", "live");
+        let body = (route.method == "POST").then(|| json!({ "to": "live", "agents": { "support": 1 } }));
+        let body = if path.ends_with("/releases") { body } else { body.map(|_| json!({})) };
+        problem(&service.call("pm_sk_wrong", route.method, &path, "", body.as_ref()), 401, "unauthorized");
+        // A token for something else is told what it lacks.
+        problem(&service.call(&none, route.method, &path, "", body.as_ref()), 403, "forbidden");
+    }
+}

@@ -1,8 +1,7 @@
 //! A connection's socket, and whether it is still good for something.
 //!
-//! hyper's own timeout arms and drops a timer for each request, which costs a few percent of the fastest answers and
-//! does not see a reader that takes nothing. Here one timer per connection looks whether anything was written since it
-//! looked last: a request is answered, a stream beats, a download goes on. A head that comes in drops writes nothing.
+//! hyper's own timeout arms and drops a timer for each request, and does not see a reader that takes nothing. Here one
+//! timer per connection looks whether anything was written since it looked last: a request is answered, a stream beats, a download goes on. A head that comes in drops writes nothing.
 
 use std::io;
 use std::pin::Pin;

@@ -107,7 +107,7 @@ impl Workspace {
 
     /// A memory for a command about a few agents.
     pub fn memory(&self) -> Memory {
-        Memory::default()
+        Memory::for_a_few(&self.repository)
     }
 
     /// Where refs are, with what environment branches start with.

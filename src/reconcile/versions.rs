@@ -83,7 +83,7 @@ impl<'r, 'a> Looking<'r, 'a> {
                 continue;
             }
             // What is remembered must not lead to a step: it is read again.
-            self.memory.tags.remove(&entry);
+            self.memory.doubt_tag(entry);
             let (right, raw) = self.right_tag(entry)?;
             if found != Some(right) {
                 astray.insert(number, AstrayTag { right, found, raw });
@@ -94,12 +94,12 @@ impl<'r, 'a> Looking<'r, 'a> {
 
     /// The tag object that an entry names, and the blob that holds its bytes.
     fn right_tag(&mut self, entry: ObjectId) -> Result<(ObjectId, ObjectId)> {
-        if let Some(known) = self.memory.tags.get(&entry) {
-            return Ok(*known);
+        if let Some(known) = self.memory.tag(entry) {
+            return Ok(known);
         }
         let read = self.repository.read_entry(entry)?;
         let right = Repository::tag_id(&self.repository.blob(read.tag)?);
-        self.memory.tags.insert(entry, (right, read.tag));
+        self.memory.know_tag(entry, (right, read.tag));
         Ok((right, read.tag))
     }
 

@@ -156,14 +156,13 @@ pub(super) fn release(call: &Call) -> Result<Answer, Problem> {
 
 /// `POST /deployments/{deployment}/rollback`
 pub(super) fn undo(call: &Call) -> Result<Answer, Problem> {
-    let id: DeploymentId =
-        call.named("deployment").parse().map_err(|error: crate::domain::deployment::InvalidDeploymentId| {
-            Problem::refused("unknown_deployment", error.to_string()).hint("GET /api/v1/history lists them")
-        })?;
     let said: Reason = call.said()?;
-    // Who may move nothing learns nothing of deployments.
-    let (intent, agents) = match moves::undo(&call.workspace, id) {
+    let found = call.named("deployment").parse::<DeploymentId>().map_err(|error| {
+        Problem::refused("unknown_deployment", error.to_string()).hint("GET /api/v1/history lists them")
+    });
+    let (intent, agents) = match found.and_then(|id| moves::undo(&call.workspace, id)) {
         Ok(found) => found,
+        // Who may move nothing learns nothing of deployments.
         Err(problem) => {
             let environments = call.workspace.policy()?.environments;
             let any = environments.iter().any(|it| call.authorise(Right::Deploy(it.name.clone()), None).is_ok());

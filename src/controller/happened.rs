@@ -1,11 +1,16 @@
 //! What a pass did, as events.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::domain::record::Action;
-use crate::live::{EventKind, Failure, Live, Status};
-use crate::plan::{EnvironmentCommit, Step, Wait};
+use crate::domain::{EnvironmentName, ObjectId};
+use crate::live::{Environment, EventKind, Failure, Live, Status};
+use crate::plan::{Plan, Step, Wait};
 use crate::reconcile::Outcome;
+use crate::store::{Error, Repository};
+
+/// How many moves of one environment are told at once.
+const MOST_MOVES: usize = 500;
 
 /// Tells what `outcome` did; of what waits and is ignored only what is new since `before`.
 pub(super) fn tell(live: &Live, before: &Status, outcome: &Outcome, now: jiff::Timestamp) {
@@ -40,25 +45,54 @@ fn tell_step(live: &Live, step: &Step, now: jiff::Timestamp) {
         Step::Mark { agent, .. } => {
             return live.events.tell(now, EventKind::Marked, None, Some(agent.clone()), None, text);
         }
-        Step::Commit(commit) => return tell_commit(live, commit, now),
-        // Said by what comes with it: a tag that is made is accepted, an environment that begins is empty.
-        Step::CreateTag { .. } | Step::Forget { .. } | Step::Begin { .. } | Step::Follow { .. } => return,
+        // Said by what comes with it: a tag that is made is accepted, an environment that begins is empty. Moves are told
+        // from the branches, whoever made them.
+        Step::CreateTag { .. } | Step::Forget { .. } | Step::Begin { .. } | Step::Follow { .. } | Step::Commit(_) => {
+            return;
+        }
     };
     live.events.tell(now, kind, None, Some(tag.agent.clone()), Some(tag.number), text);
 }
 
-fn tell_commit(live: &Live, commit: &EnvironmentCommit, now: jiff::Timestamp) {
-    let kind = match commit.action {
-        Action::Hold | Action::ReleaseHold => EventKind::Held,
-        Action::Heal => EventKind::Healed,
-        _ => EventKind::Moved,
-    };
-    let environment = Some(commit.environment.clone());
-    if commit.moves.is_empty() {
-        return live.events.tell(now, kind, environment, None, None, commit.subject.clone());
+/// The environments that a pass began.
+pub(super) fn begun(plan: &Plan) -> BTreeSet<EnvironmentName> {
+    let begun = plan.steps.iter().filter_map(|step| match step {
+        Step::Begin { environment, .. } => Some(environment.clone()),
+        _ => None,
+    });
+    begun.collect()
+}
+
+/// Tells what happened in an environment since `before`, oldest first: our own moves and those of commands and other
+/// controllers alike. Of a long absence only the newest are told; `history` has them all.
+pub(super) fn tell_moves(
+    live: &Live,
+    repository: &Repository,
+    before: Option<ObjectId>,
+    environment: &Environment,
+    now: jiff::Timestamp,
+) -> Result<(), Error> {
+    let mut records = Vec::new();
+    for recorded in repository.records(environment.head).take(MOST_MOVES) {
+        let recorded = recorded?;
+        if before == Some(recorded.commit.id) {
+            break;
+        }
+        records.extend(recorded.record);
     }
-    for moved in &commit.moves {
-        let agent = Some(moved.agent.clone());
-        live.events.tell(now, kind, environment.clone(), agent, moved.to, commit.subject.clone());
+    for record in records.into_iter().rev() {
+        let kind = match record.action {
+            Action::Hold | Action::ReleaseHold => EventKind::Held,
+            Action::Heal => EventKind::Healed,
+            _ => EventKind::Moved,
+        };
+        let place = Some(environment.name.clone());
+        if record.moves.is_empty() {
+            live.events.tell(now, kind, place.clone(), None, None, record.subject.clone());
+        }
+        for moved in record.moves {
+            live.events.tell(now, kind, place.clone(), Some(moved.agent), moved.to, record.subject.clone());
+        }
     }
+    Ok(())
 }

@@ -13,7 +13,7 @@ mod running;
 mod schedule;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
@@ -25,6 +25,9 @@ use crate::operator::Settings;
 use crate::watch::FileWatch;
 use pass::Passes;
 use schedule::Schedule;
+
+/// How long webhooks wait after one that brought nothing.
+const CALM: Duration = Duration::from_secs(1);
 
 /// A loop that is about to run.
 pub struct Controller {
@@ -48,7 +51,11 @@ impl Controller {
         let mut schedule = Schedule::new(Instant::now());
         self.passes.serve_what_was_seen();
         let mut woken = Woken::Rung(Wake::Start);
+        let mut calm_until = Instant::now();
         loop {
+            if woken == Woken::Rung(Wake::Webhook) {
+                woken = self.calm(calm_until);
+            }
             let wake = match woken {
                 Woken::Closed => return,
                 Woken::Rung(wake) => wake,
@@ -57,7 +64,22 @@ impl Controller {
             let settings = self.settings.load_full();
             let passed = self.passes.run(wake, settings.tag_audit);
             schedule.passed(Instant::now(), &passed, settings.resync);
+            if wake == Wake::Webhook && passed.idle {
+                calm_until = Instant::now() + CALM;
+            }
             woken = self.live.bell.wait(schedule.next());
+        }
+    }
+
+    /// After a webhook that brought nothing, others wait until `until`: whoever floods us with them makes a pass a
+    /// second. Anything else that rings goes ahead at once.
+    fn calm(&self, until: Instant) -> Woken {
+        loop {
+            match self.live.bell.wait(until) {
+                Woken::Rung(Wake::Webhook) if Instant::now() < until => {}
+                Woken::TimedOut => return Woken::Rung(Wake::Webhook),
+                other => return other,
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One pass of the daemon: the pass that every command runs, then the snapshot of what is live afterwards.
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use tracing::span::EnteredSpan;
 
 use super::happened;
 use super::mirror::Place;
-use crate::domain::ObjectId;
+use crate::domain::{EnvironmentName, ObjectId};
 use crate::live::{self, Failure, Live, PassReport, Snapshot, Status, Wake};
 use crate::reconcile::{Context, Decided, Memory, Note, Order, Outcome, run as run_pass};
 use crate::store::{Error, RefPlace, Repository, SEEN_LEDGER, Scope, World, controller};
@@ -20,6 +21,8 @@ const TOLD: usize = 20;
 /// What the schedule needs to know of a pass.
 pub(super) struct Passed {
     pub(super) failed: bool,
+    /// Whether there was nothing to do.
+    pub(super) idle: bool,
     pub(super) due_in: Option<Duration>,
 }
 
@@ -103,6 +106,7 @@ impl Passes {
         let now = jiff::Timestamp::now();
         let due_in = status.waits.iter().filter_map(|wait| wait.until).map(|until| until.duration_since(now)).min();
         let failed = status.last_pass.as_ref().is_some_and(|last| last.failure.is_some());
+        let idle = !failed && status.last_pass.as_ref().is_some_and(|last| last.steps.is_empty());
         self.live.set_status(status);
         self.live.pass_ended();
         if let Some(counts) = self.place.maintain(Instant::now()) {
@@ -110,7 +114,7 @@ impl Passes {
             self.live.metrics.repository_objects.set(gauge(counts.loose + counts.packed));
             self.live.metrics.repository_pack_bytes.set(gauge(counts.bytes));
         }
-        Passed { failed, due_in: due_in.map(|due| Duration::try_from(due).unwrap_or_default()) }
+        Passed { failed, idle, due_in: due_in.map(|due| Duration::try_from(due).unwrap_or_default()) }
     }
 
     /// Tells how a pass ended in the log, as events, and in the note for `pointsman status`.
@@ -182,13 +186,19 @@ impl Passes {
         let Decided::Done(outcome) = decided else {
             unreachable!("only an idempotency key is replayed, and only a publish is overtaken");
         };
-        self.publish(&repository, outcome.ledger_tip).map_err(failure)?;
+        self.publish(&repository, outcome.ledger_tip, &happened::begun(&outcome.plan)).map_err(failure)?;
         Ok(*outcome)
     }
 
     /// Publishes what the ledger says now. `decided` is its tip if the pass looked; else nothing has changed since an
     /// earlier pass did, and the tip must carry on what is served: a branch that was rewritten since is judged first.
-    fn publish(&self, repository: &Repository, decided: Option<ObjectId>) -> Result<(), Error> {
+    /// Environments that have `begun` just now had no moves that were told before.
+    fn publish(
+        &self,
+        repository: &Repository,
+        decided: Option<ObjectId>,
+        begun: &BTreeSet<EnvironmentName>,
+    ) -> Result<(), Error> {
         let present = self.live.snapshot();
         let tip = match decided {
             Some(tip) => Some(tip),
@@ -202,7 +212,21 @@ impl Passes {
         {
             return Ok(());
         }
-        self.live.publish(live::read(repository, tip, &present)?);
+        let snapshot = live::read(repository, tip, &present)?;
+        let moves = snapshot.environments.iter().filter_map(|(name, new)| {
+            let before = present.environments.get(name).map(|environment| environment.head);
+            let told = (before.is_some() || begun.contains(name)) && before != Some(new.head);
+            told.then(|| (before, Arc::clone(new)))
+        });
+        let moved: Vec<_> = moves.collect();
+        self.live.publish(snapshot);
+        // Told after they are served: that does not depend on being told.
+        for (before, environment) in moved {
+            let now = jiff::Timestamp::now();
+            if let Err(error) = happened::tell_moves(&self.live, repository, before, &environment, now) {
+                tracing::warn!(%error, "moves cannot be told as events");
+            }
+        }
         Ok(())
     }
 }

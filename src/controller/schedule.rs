@@ -69,20 +69,20 @@ mod tests {
     #[test]
     fn failures_wait_longer_each_time_but_never_longer_than_the_timer_and_a_good_pass_forgets_them() {
         let mut schedule = Schedule::new(Instant::now());
-        let failed = || Passed { failed: true, due_in: None };
+        let failed = || Passed { failed: true, idle: false, due_in: None };
         let (first, why) = after(&mut schedule, failed());
         assert_eq!(why, Wake::Retry);
         assert!(first >= FIRST_RETRY && first <= FIRST_RETRY * 2);
         let later = (0..20).map(|_| after(&mut schedule, failed()).0).last().unwrap();
         assert_eq!(later, RESYNC);
-        assert_eq!(after(&mut schedule, Passed { failed: false, due_in: None }), (RESYNC, Wake::Timer));
+        assert_eq!(after(&mut schedule, Passed { failed: false, idle: true, due_in: None }), (RESYNC, Wake::Timer));
         assert!(after(&mut schedule, failed()).0 <= FIRST_RETRY * 2);
     }
 
     #[test]
     fn what_is_due_sooner_is_looked_at_sooner() {
         let mut schedule = Schedule::new(Instant::now());
-        let due = |seconds| Passed { failed: false, due_in: Some(Duration::from_secs(seconds)) };
+        let due = |seconds| Passed { failed: false, idle: true, due_in: Some(Duration::from_secs(seconds)) };
         assert_eq!(after(&mut schedule, due(3)).1, Wake::Due);
         assert_eq!(after(&mut schedule, due(3000)), (RESYNC, Wake::Timer));
     }

@@ -106,7 +106,7 @@ fn a_signed_webhook_brings_a_pushed_tag_to_what_is_served_and_an_unsigned_one_do
 
 #[test]
 fn many_webhooks_at_once_are_few_passes() {
-    const SENT: usize = 3000;
+    const SENT: usize = 10_000;
     let world = World::new();
     let repo = world.repository("shop");
     let daemon = Daemon::start(&world, &repo.dir, &["--config", &woken_by_webhooks(&world)]);
@@ -122,6 +122,7 @@ fn many_webhooks_at_once_are_few_passes() {
         "POST /hooks/github HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: sha256={}\r\nContent-Length: 2\r\n\r\n{body}",
         signed(body)
     );
+    let started = std::time::Instant::now();
     let mut stream = TcpStream::connect(&daemon.address).unwrap();
     let mut answers = BufReader::new(stream.try_clone().unwrap());
     let sending = std::thread::spawn(move || (0..SENT).for_each(|_| stream.write_all(one.as_bytes()).unwrap()));
@@ -133,10 +134,12 @@ fn many_webhooks_at_once_are_few_passes() {
         accepted += usize::from(line.starts_with("HTTP/1.1"));
     }
     sending.join().unwrap();
+    // The first is heard at once, the others once a second; the timer may look once more.
+    let (made, seconds) = (passes() - before, usize::try_from(started.elapsed().as_secs()).unwrap());
+    assert!(made <= seconds + 3, "{SENT} webhooks in {seconds} s were {made} passes");
+    // Something else goes ahead.
     repo.git(&["tag", "-a", "support/v1", "-m", "First"]).ok();
     daemon.serves("sandbox", "support", "v1");
-    let made = passes() - before;
-    assert!(made < SENT / 5, "{SENT} webhooks were {made} passes");
 }
 
 #[test]
@@ -223,6 +226,10 @@ fn what_happened_is_told_as_it_happens() {
     repo.git(&["tag", "-a", "support/v1", "-m", "First"]).ok();
     let moved = std::iter::repeat_with(|| events.next()).find(|event| event.kind == "moved").unwrap();
     assert_eq!((moved.data["agent"].as_str(), &moved.data["version"]), (Some("support"), &1.into()));
+    // A command beside the controller is told as well.
+    repo.pointsman(&["promote", "support", "--to", "pre-release"]).ok();
+    let promoted = std::iter::repeat_with(|| events.next()).find(|event| event.data["environment"] == "pre-release");
+    assert_eq!(promoted.unwrap().kind, "moved");
     // Coming back with its id, the next one is another.
     repo.write("agents/support/persona.md", "You are brief.\n");
     repo.git(&["commit", "-qam", "Brief"]).ok();

@@ -89,8 +89,10 @@ fn two_controllers_and_their_users_agree_on_one_line() {
     // Both serve the very same, in every environment.
     for environment in ["sandbox", "pre-release", "live"] {
         let path = format!("/config/{environment}");
-        daemons[0].eventually("both serve the same", || daemons[0].get(&path).body == daemons[1].get(&path).body);
-        let head = daemons[0].get(&path).json()["head"].clone();
-        assert_eq!(head, shop.origin(&["rev-parse", &format!("env/{environment}")]));
+        daemons[0].eventually("both serve what the remote has, and the same", || {
+            let served = daemons.each_ref().map(|daemon| daemon.get(&path));
+            let head = shop.origin(&["rev-parse", &format!("env/{environment}")]);
+            served[0].body == served[1].body && served[0].json()["head"] == head.as_str()
+        });
     }
 }

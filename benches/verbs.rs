@@ -1,4 +1,4 @@
-//! Whole commands against plain git, in the same run and the same repository; figures are kept in BENCHMARKS.md.
+//! Whole commands against plain git, in the same run and in copies of one repository; figures are kept in BENCHMARKS.md.
 //!
 //! `cargo bench` runs all; `cargo bench --bench verbs -- publish status` runs some. Sizes can be made smaller with
 //! `POINTSMAN_BENCH_AGENTS`. Machines are noisy, so only ratios of medians of alternating runs are worth keeping.
@@ -76,6 +76,13 @@ impl Shop {
         run(git(shop.path()).args(["repack", "-adq"]));
         run(git(shop.path()).args(["pack-refs", "--all"]));
         shop
+    }
+
+    /// The same once more, so that what git writes there is not ours to sync.
+    fn copy(&self) -> Self {
+        let dir = tempfile::Builder::new().prefix("pointsman-bench-").tempdir().expect("a temporary folder");
+        run(Command::new("cp").arg("-a").arg(self.path().join(".")).arg(dir.path()));
+        Shop { dir, count: self.count, edits: self.edits }
     }
 
     fn path(&self) -> &Path {
@@ -157,10 +164,11 @@ fn row(name: &str, ours: Duration, peer_name: &str, peer: Duration) {
 fn publish() {
     for (rounds, tagged) in [(1, 100), (1, agents()), (20, agents())] {
         let mut shop = Shop::new(agents(), rounds, tagged, false);
+        let mut plain = shop.copy();
         let tags = tagged * rounds;
         let (mut ours, mut peer, mut promote, mut rollback) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            peer.push(shop.git_publish());
+            peer.push(plain.git_publish());
             let (id, folder) = shop.edit();
             ours.push(timed(&mut shop.pointsman(&["publish", &id, "--note", "bench"])));
             promote.push(timed(&mut shop.pointsman(&["promote", &id, "--to", "pre-release"])));
@@ -171,8 +179,8 @@ fn publish() {
             rollback.push(timed(&mut shop.pointsman(&["rollback", &id, "--env", "pre-release"])));
         }
         let peer = median(peer);
-        let plain = "git add commit tag, 2x(commit update)";
-        row(&format!("publish, {} agents, {tags} tags", agents()), median(ours), plain, peer);
+        let same = "git add commit tag, 2x(commit update)";
+        row(&format!("publish, {} agents, {tags} tags", agents()), median(ours), same, peer);
         row(&format!("promote, {tags} tags"), median(promote), "the same git commands", peer);
         row(&format!("rollback, {tags} tags"), median(rollback), "the same git commands", peer);
     }

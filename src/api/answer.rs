@@ -1,8 +1,8 @@
-//! Answers: `{success, data}` where a call did what it was asked, a problem where it did not.
+//! What a call came to: an answer with data, or a refusal with a problem. How either looks on the wire is the surface's.
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,9 +12,10 @@ use crate::ops::{Kind, Problem};
 /// What a call came to.
 #[derive(Debug)]
 pub struct Answer {
-    status: StatusCode,
-    data: Value,
-    etag: Option<String>,
+    pub(super) status: StatusCode,
+    pub(super) data: Value,
+    /// What identifies the state that `data` shows, quoted.
+    pub(super) etag: Option<HeaderValue>,
     /// Whether something moved that is to be served before the answer goes out.
     pub(super) moved: bool,
 }
@@ -40,19 +41,8 @@ impl Answer {
 
     /// The same with an entity tag.
     pub(super) fn etag(mut self, of: &impl std::fmt::Display) -> Self {
-        self.etag = Some(format!("\"{of}\""));
+        self.etag = HeaderValue::from_str(&format!("\"{of}\"")).ok();
         self
-    }
-}
-
-impl IntoResponse for Answer {
-    fn into_response(self) -> Response {
-        let mut response =
-            json_response(self.status, "application/json", &json!({ "success": true, "data": self.data }));
-        if let Some(etag) = self.etag.and_then(|etag| HeaderValue::from_str(&etag).ok()) {
-            response.headers_mut().insert(ETAG, etag);
-        }
-        response
     }
 }
 
@@ -60,9 +50,9 @@ impl IntoResponse for Answer {
 /// `detail`, because clients in the field look in either place; hint and facts beside them.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    status: StatusCode,
-    problem: Box<Problem>,
-    header: Option<(HeaderName, &'static str)>,
+    pub(super) status: StatusCode,
+    pub(super) problem: Box<Problem>,
+    pub(super) header: Option<(HeaderName, &'static str)>,
 }
 
 impl Refusal {
@@ -131,7 +121,8 @@ impl IntoResponse for Refusal {
     }
 }
 
-fn json_response(status: StatusCode, kind: &'static str, body: &Value) -> Response {
+/// JSON that nobody keeps.
+pub(super) fn json_response(status: StatusCode, kind: &'static str, body: &Value) -> Response {
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
     let headers = response.headers_mut();

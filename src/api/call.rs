@@ -1,12 +1,29 @@
 //! A call: who makes it, what it names, and what it says. The one place that asks whether it is allowed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use http::{HeaderMap, Method, Uri};
 use serde::de::DeserializeOwned;
 
+use super::Api;
 use crate::domain::{AgentId, EnvironmentName, VersionNumber};
 use crate::ops::{Problem, Workspace};
 use crate::tokens::{Need, Right, Token};
+
+/// The head of a request.
+pub(super) struct Asked {
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) headers: HeaderMap,
+}
+
+impl Asked {
+    /// A header that is text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
 
 /// One call.
 pub struct Call {
@@ -17,11 +34,16 @@ pub struct Call {
     pub(super) path: BTreeMap<String, String>,
     pub(super) query: BTreeMap<String, String>,
     pub(super) body: serde_json::Value,
-    pub(super) if_match: Option<String>,
-    pub(super) idempotency_key: Option<String>,
+    pub(super) asked: Arc<Asked>,
+    pub(super) api: Arc<Api>,
 }
 
 impl Call {
+    /// A header that is text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.asked.header(name)
+    }
+
     /// Refuses what no scope of the token allows. A refusal names the missing scope and nothing else, so it never tells
     /// whether an agent exists.
     pub(super) fn authorise(&self, right: Right, agent: Option<&AgentId>) -> Result<(), Problem> {

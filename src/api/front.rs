@@ -9,14 +9,15 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, RawPathParams, Request};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::{MethodFilter, on};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, StatusCode};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, Method, StatusCode};
 
 use super::answer::{Answer, Refusal};
-use super::call::Call;
-use super::routes::{Needs, ROUTES, Route};
+use super::call::{Asked, Call};
+use super::route::{Needs, Route};
+use super::surface::{SURFACES, Surface};
 use super::{Api, SERVED_WITHIN};
 use crate::domain::Identity;
 use crate::live::Wake;
@@ -51,64 +52,58 @@ impl Refusals {
     }
 }
 
-/// The routes under `/api/v1`.
+/// The routes of all surfaces.
 pub fn router(api: &Arc<Api>) -> Router {
     let mut router = Router::new();
-    for route in ROUTES {
-        let filter = match route.method {
-            "GET" => MethodFilter::GET,
-            "POST" => MethodFilter::POST,
-            "PATCH" => MethodFilter::PATCH,
-            _ => MethodFilter::DELETE,
-        };
+    for (surface, route) in SURFACES.iter().flat_map(|surface| surface.routes.iter().map(move |route| (surface, route)))
+    {
+        let method = Method::from_bytes(route.method.as_bytes()).expect("tables name methods");
+        let filter = MethodFilter::try_from(method).expect("tables name methods that can be routed");
         let api = Arc::clone(api);
         let handler = move |params: RawPathParams, query: Query<BTreeMap<String, String>>, request: Request| {
             let path = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            answer(Arc::clone(&api), route, path, query.0, request)
+            answer(Arc::clone(&api), surface, route, path, query.0, request)
         };
-        router = router.route(&format!("/api/v1{}", route.path), on(filter, handler));
+        router = router.route(&format!("{}{}", surface.prefix, route.path), on(filter, handler));
     }
     router
 }
 
 async fn answer(
     api: Arc<Api>,
+    surface: &'static Surface,
     route: &'static Route,
     path: BTreeMap<String, String>,
     query: BTreeMap<String, String>,
     request: Request,
 ) -> Response {
-    match try_answer(&api, route, path, query, request).await {
-        Ok(answer) => answer.into_response(),
-        Err(refusal) => refusal.into_response(),
+    let (parts, body) = request.into_parts();
+    let asked = Arc::new(Asked { method: parts.method, uri: parts.uri, headers: parts.headers });
+    match try_answer(&api, surface, route, path, query, &asked, body).await {
+        Ok(answer) => (surface.accept)(answer, &asked),
+        Err(refusal) => (surface.refuse)(refusal, &asked),
     }
 }
 
 async fn try_answer(
     api: &Arc<Api>,
+    surface: &'static Surface,
     route: &'static Route,
     path: BTreeMap<String, String>,
     query: BTreeMap<String, String>,
-    request: Request,
+    asked: &Arc<Asked>,
+    body: Body,
 ) -> Result<Answer, Refusal> {
-    let (parts, body) = request.into_parts();
-    let token = authenticate(api, &parts.headers)?;
-    let body = read_body(&parts.headers, body).await?;
-    let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let (if_match, idempotency_key) = (text(IF_MATCH.as_str()), text("idempotency-key"));
+    let token = authenticate(api, surface, &asked.headers)?;
+    let body = read_body(&asked.headers, body).await?;
     let _turn = api.turns.acquire().await.expect("the semaphore is never closed");
-    let (dir, local) = (api.dir.clone(), api.local);
+    let (api_, asked) = (Arc::clone(api), Arc::clone(asked));
     let work = move || -> Result<Answer, Problem> {
         let author = Identity { name: token.name.clone(), email: format!("{}@pointsman.localhost", token.id) };
-        let workspace = Workspace::open(&dir, local, jiff::Timestamp::now(), Some(author))?.called_by(&token.id);
-        let call = Call { workspace, token, path, query, body, if_match, idempotency_key };
-        let agent = if route.path.contains("{agent}") { Some(call.agent()?) } else { None };
-        match route.needs {
-            Needs::Read => call.authorise(Right::AgentsRead, agent.as_ref())?,
-            Needs::Write => call.authorise(Right::AgentsWrite, agent.as_ref())?,
-            // Which environment it is, the call or the policy says: asked where the move is carried out.
-            Needs::Deploy => {}
-        }
+        let workspace = Workspace::open(&api_.dir, api_.local, jiff::Timestamp::now(), Some(author))?;
+        let workspace = workspace.called_by(&token.id);
+        let call = Call { workspace, token, path, query, body, asked, api: api_ };
+        admit(&call, surface, route)?;
         (route.handler)(&call)
     };
     let done = tokio::task::spawn_blocking(work).await.map_err(|_| {
@@ -129,15 +124,24 @@ async fn try_answer(
     Ok(done)
 }
 
+/// Whether the caller may make this call at all. What is not an agent, is one to whoever may not read all of them.
+fn admit(call: &Call, surface: &Surface, route: &Route) -> Result<(), Problem> {
+    let right = match route.needs {
+        Needs::Read => Right::AgentsRead,
+        Needs::Write => Right::AgentsWrite,
+        // Which environment it is, the call or the policy says: asked where the move is carried out.
+        Needs::Deploy => return Ok(()),
+    };
+    match (surface.agent)(call) {
+        Ok(agent) => call.authorise(right, agent.as_ref()),
+        Err(unknown) => call.authorise(right, None).and(Err(unknown)),
+    }
+}
+
 /// The token that the caller shows.
-fn authenticate(api: &Api, headers: &HeaderMap) -> Result<Token, Refusal> {
-    let shown = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let bearer = shown.and_then(|value| {
-        let (scheme, token) = value.split_at_checked(7)?;
-        scheme.eq_ignore_ascii_case("bearer ").then(|| token.trim())
-    });
-    let found = match bearer {
-        Some(bearer) => api.tokens.find(bearer, jiff::Timestamp::now()).map_err(|error| {
+fn authenticate(api: &Api, surface: &Surface, headers: &HeaderMap) -> Result<Token, Refusal> {
+    let found = match (surface.token)(headers) {
+        Some(shown) => api.tokens.find(&shown, jiff::Timestamp::now()).map_err(|error| {
             tracing::error!(%error, "tokens cannot be read");
             Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "io", "tokens cannot be read", "see the controller's log")
         })?,
@@ -151,8 +155,8 @@ fn authenticate(api: &Api, headers: &HeaderMap) -> Result<Token, Refusal> {
         let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", said, "wait a minute");
         return Err(refusal.header(RETRY_AFTER, "60"));
     }
-    let hint = "send the header `Authorization: Bearer pm_sk_…`; pointsman token create makes one";
-    let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", "this call needs a token that holds", hint);
+    let said = "this call needs a token that holds";
+    let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", said, surface.hint);
     Err(refusal.header(WWW_AUTHENTICATE, "Bearer realm=\"pointsman\""))
 }
 

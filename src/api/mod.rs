@@ -4,14 +4,12 @@
 //! racer under compare-and-swap. Reads and moves never wait for the loop; a call that moved something waits until what
 //! it moved is served.
 
-mod agents;
 mod answer;
 mod call;
-mod deployments;
-mod environments;
 mod front;
-mod routes;
-mod versions;
+mod native;
+mod route;
+mod surface;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +18,8 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 pub use front::router;
-pub use routes::{Needs, ROUTES, Route};
+pub use route::{Needs, Route};
+pub use surface::{SURFACES, Surface};
 
 use crate::live::Live;
 use crate::tokens::Tokens;

@@ -149,10 +149,11 @@ fn what_does_not_fit_is_a_problem_with_something_to_do() {
 
 #[test]
 fn every_route_stands_in_the_document_with_what_it_needs() {
-    use pointsman::api::{Needs, ROUTES};
+    use pointsman::api::{Needs, SURFACES};
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/api.md");
     let document = std::fs::read_to_string(path).unwrap();
-    for route in ROUTES {
+    let routes = SURFACES.iter().find(|surface| surface.name == "native").unwrap().routes;
+    for route in routes {
         let call = format!("| `{} {}` |", route.method, route.path);
         let line = document.lines().find(|line| line.starts_with(&call));
         let line = line.unwrap_or_else(|| panic!("docs/api.md lacks {call}"));
@@ -166,7 +167,7 @@ fn every_route_stands_in_the_document_with_what_it_needs() {
     let told = document
         .lines()
         .filter(|line| ["| `GET /", "| `POST /", "| `DELETE /"].iter().any(|start| line.starts_with(start)));
-    assert_eq!(told.count(), ROUTES.len());
+    assert_eq!(told.count(), routes.len());
 }
 
 #[test]
@@ -174,7 +175,8 @@ fn no_route_answers_without_a_token() {
     let world = World::new();
     let service = Service::new(&world);
     let none = service.token("chat:write");
-    for route in pointsman::api::ROUTES {
+    let native = pointsman::api::SURFACES.iter().find(|surface| surface.name == "native").unwrap();
+    for route in native.routes {
         let path = route.path.replace("{agent}", "support").replace("{version}", "v1").replace("{deployment}", "x");
         let path = path.replace("{a}", "sandbox").replace("{b}", "live");
         let body = (route.method == "POST").then(|| json!({ "to": "live", "agents": { "support": 1 } }));

@@ -4,9 +4,9 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::answer::Answer;
-use super::call::Call;
 use super::deployments::Reason;
+use crate::api::answer::Answer;
+use crate::api::call::Call;
 use crate::compare::Comparison;
 use crate::domain::{AgentId, Digest, VersionTag};
 use crate::ops::diff::diff as compare;
@@ -48,7 +48,7 @@ pub(super) fn publish(call: &Call) -> Result<Answer, Problem> {
             description: said.description,
             draft: said.draft,
             over: said.over,
-            idempotency_key: call.idempotency_key.clone(),
+            idempotency_key: call.header("idempotency-key").map(str::to_owned),
         },
     )?;
     let version = published.version.version;
@@ -82,7 +82,7 @@ pub(super) fn publish(call: &Call) -> Result<Answer, Problem> {
 
 /// `If-Match` is the digest of the draft that was reviewed: another draft by now is not what the caller means.
 fn must_match(call: &Call, agent: &AgentId, named: Option<&str>) -> Result<(), Problem> {
-    let Some(wanted) = &call.if_match else { return Ok(()) };
+    let Some(wanted) = call.header("if-match") else { return Ok(()) };
     let found = side::draft(&call.workspace, agent, named)?;
     let digest = side::compiled(&call.workspace, &found)?.frozen.map(|frozen| frozen.digest());
     let fits = |digest: Digest| wanted == "*" || wanted.trim_matches('"') == digest.to_string();

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::answer::Answer;
-use super::call::Call;
+use crate::api::answer::Answer;
+use crate::api::call::Call;
 use crate::compile::{Compilation, Finding};
 use crate::domain::{AgentId, Digest};
 use crate::ops::side::SideName;

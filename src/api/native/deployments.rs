@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::answer::Answer;
-use super::call::Call;
+use crate::api::answer::Answer;
+use crate::api::call::Call;
 use crate::domain::{AgentId, DeploymentId, EnvironmentName};
 use crate::ops::moves::{self, Manner};
 use crate::ops::{Problem, inspect};
@@ -219,6 +219,6 @@ fn carry_out(
     for agent in &agents {
         call.authorise(Right::Deploy(environment.clone()), Some(agent))?;
     }
-    let manner = Manner { reason, dry_run, idempotency_key: call.idempotency_key.clone() };
+    let manner = Manner { reason, dry_run, idempotency_key: call.header("idempotency-key").map(str::to_owned) };
     Ok(Answer::ok(&moves::carry_out(&call.workspace, verb, intent, agents, &manner)?)?.moved())
 }

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::answer::Answer;
-use super::call::Call;
+use crate::api::answer::Answer;
+use crate::api::call::Call;
 use crate::ops::{Problem, inspect, status};
 
 /// How many lines of history an answer has unless asked for otherwise, and at most.

@@ -1,48 +1,7 @@
-//! All routes of the control API, with what each needs. The router, the authorisation and the API's description are
-//! made from this one table.
+//! All routes of the native surface.
 
-use super::answer::Answer;
-use super::call::Call;
 use super::{agents, deployments, environments, versions};
-use crate::ops::Problem;
-
-/// The right that a route needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Needs {
-    /// `agents:read`.
-    Read,
-    /// `agents:write`.
-    Write,
-    /// `deploy:<env>` for the environment that the call names or that the policy gives it; asked again by the one
-    /// function that carries out moves, which knows it.
-    Deploy,
-}
-
-/// What a route runs, on a thread that may block.
-pub type Handler = fn(&Call) -> Result<Answer, Problem>;
-
-/// One route.
-pub struct Route {
-    /// `GET`, `POST`, `PATCH` or `DELETE`.
-    pub method: &'static str,
-    /// The path below `/api/v1`; `{agent}` is an id with its slashes percent-encoded.
-    pub path: &'static str,
-    /// Who may call it.
-    pub needs: Needs,
-    /// What it does, in a few words.
-    pub summary: &'static str,
-    pub(super) handler: Handler,
-}
-
-const fn route(
-    method: &'static str,
-    path: &'static str,
-    needs: Needs,
-    summary: &'static str,
-    handler: Handler,
-) -> Route {
-    Route { method, path, needs, summary, handler }
-}
+use crate::api::route::{Needs, Route, route};
 
 /// All of them.
 pub const ROUTES: &[Route] = &[

@@ -282,7 +282,14 @@ fn many() {
         daemon.serves("sandbox", &agent(index), 2);
     }
     println!("many: {MANY} changed at once -> all served: {:.2} s", started.elapsed().as_secs_f64());
-    println!("many: peak memory: {} MB, now {} MB", daemon.memory("VmHWM") / 1024, daemon.memory("VmRSS") / 1024);
+    let at_once = daemon.memory("VmRSS") / 1024;
+    std::thread::sleep(Duration::from_secs(20));
+    println!("many: resident memory right after: {at_once} MB");
+    println!(
+        "many: peak memory: {} MB, 20 s after {} MB",
+        daemon.memory("VmHWM") / 1024,
+        daemon.memory("VmRSS") / 1024
+    );
 }
 
 fn main() {

@@ -4,6 +4,7 @@
 //! losing one is harmless: the timer looks again.
 
 mod drafts;
+mod freed;
 mod gits;
 mod happened;
 mod mirror;

@@ -18,6 +18,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 pub use front::router;
+pub use native::wire;
 pub use route::{Needs, Route};
 pub use surface::{SURFACES, Surface};
 

@@ -50,3 +50,8 @@ pub fn diff_format(_: &mut SchemaGenerator) -> Schema {
 pub fn version(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "pattern": "^v?[1-9][0-9]{0,8}$", "examples": ["v7"] })
 }
+
+/// A number that is called.
+pub fn called_number(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "pattern": "\\S", "examples": ["+442071234567"] })
+}

@@ -229,17 +229,18 @@ fn admit(call: &Call, surface: &Surface, route: &Route) -> Result<(), Problem> {
 
 /// The token that the caller shows.
 fn authenticate(api: &Api, surface: &Surface, headers: &HeaderMap) -> Result<Token, Refusal> {
-    let found = match (surface.token)(headers) {
-        Some(shown) => api.tokens.find(&shown, jiff::Timestamp::now()).map_err(|error| {
+    let shown = (surface.token)(headers);
+    if let Some(shown) = &shown {
+        let found = api.tokens.find(shown, jiff::Timestamp::now()).map_err(|error| {
             tracing::error!(%error, "tokens cannot be read");
             Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "io", "tokens cannot be read", "see the controller's log")
-        })?,
-        None => None,
-    };
-    if let Some(token) = found {
-        return Ok(token);
+        })?;
+        if let Some(token) = found {
+            return Ok(token);
+        }
     }
-    if api.refusals.one_more() {
+    // Whoever shows none guesses none.
+    if shown.is_some() && api.refusals.one_more() {
         let said = "too many wrong tokens";
         return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", said, "wait a minute"));
     }

@@ -22,7 +22,7 @@ pub(super) fn promote(call: &Call) -> Result<Answer, Problem> {
     };
     // Asked before anything about the agent is read.
     call.authorise(Right::Deploy(to.clone()), Some(&agent))?;
-    let version = version(call, &agent, one_of(said.version, said.version_id)?.as_ref())?;
+    let version = version(call, &agent, said.version.as_ref())?;
     let (intent, agents) = moves::promote(to.clone(), [(agent, version)].into(), said.confirm);
     carry_out(call, "promote", &to, intent, agents, said.reason, said.dry_run)
 }
@@ -42,7 +42,7 @@ fn next(call: &Call, agent: &AgentId) -> Result<EnvironmentName, Problem> {
         }
     }
     next.ok_or_else(|| {
-        Problem::usage("which_environment", "it is in the last environment already")
+        Problem::refused("which_environment", "it is in the last environment already")
             .hint("name one: {\"to\": \"live\"}")
     })
 }
@@ -53,7 +53,7 @@ pub(super) fn rollback(call: &Call) -> Result<Answer, Problem> {
     let said: Rollback = call.said()?;
     let environment = place(call, said.environment)?;
     call.authorise(Right::Deploy(environment.clone()), Some(&agent))?;
-    let to = version(call, &agent, one_of(said.version, said.version_id)?.as_ref())?;
+    let to = version(call, &agent, said.version.as_ref())?;
     let intent = Intent::Rollback { environment: Some(environment.clone()), agent: agent.clone(), to };
     carry_out(call, "rollback", &environment, intent, [agent].into(), said.reason, said.dry_run)
 }
@@ -140,19 +140,8 @@ fn place(call: &Call, named: Option<EnvironmentName>) -> Result<EnvironmentName,
     }
     let policy = call.workspace.policy()?;
     policy.published().map(|environment| environment.name.clone()).ok_or_else(|| {
-        Problem::usage("which_environment", "no environment is the published one").hint("name one: \"environment\"")
+        Problem::refused("which_environment", "no environment is the published one").hint("name one: \"environment\"")
     })
-}
-
-/// What two words for one thing say.
-fn one_of(one: Option<VersionName>, other: Option<VersionName>) -> Result<Option<VersionName>, Problem> {
-    match (one, other) {
-        (Some(one), Some(other)) if one != other => {
-            Err(Problem::usage("bad_request", "`version` and `versionId` name two versions")
-                .hint("leave one of them out"))
-        }
-        (one, other) => Ok(one.or(other)),
-    }
 }
 
 /// The version that a call means.

@@ -39,6 +39,7 @@ const OF_MOVES: &[(u16, &str)] = &[
     (409, "gate_unmet"),
     (409, "no_published_version"),
     (409, "publish_race"),
+    (409, "which_environment"),
     (422, "idempotency_key_reused"),
     (502, "push_refused"),
 ];

@@ -31,7 +31,10 @@ impl<'de> Deserialize<'de> for VersionName {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
             Value::String(text) => Ok(VersionName(text)),
-            Value::Number(number) if number.is_u64() => Ok(VersionName(number.to_string())),
+            // JSON knows no difference between 7 and 7.0.
+            Value::Number(number) if number.as_f64().is_some_and(|number| number.fract() == 0.0 && number >= 1.0) => {
+                Ok(VersionName(format!("{:.0}", number.as_f64().unwrap_or_default())))
+            }
             _ => Err(serde::de::Error::custom("a version is written 7, \"v7\", or as its id")),
         }
     }
@@ -45,9 +48,18 @@ impl JsonSchema for VersionName {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "description": "A version: its number as 7, \"7\" or \"v7\", or its id.",
-            "type": ["integer", "string"], "minimum": 1, "examples": [7, "v7"],
+            "type": ["integer", "string"], "minimum": 1, "maximum": 999_999_999, "examples": [7, "v7"],
         })
     }
+}
+
+/// `version` is also called `versionId`, as other products call it; one of the words, not both.
+fn either_word(schema: &mut Schema) {
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut).expect("a body has properties");
+    let mut other = properties["version"].clone();
+    other["description"] = "Another word for `version`.".into();
+    properties.insert("versionId".to_owned(), other);
+    schema.insert("not".to_owned(), serde_json::json!({ "required": ["version", "versionId"] }));
 }
 
 /// What a publish says.
@@ -78,13 +90,11 @@ pub struct Publish {
 /// What a promotion says.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[schemars(transform = either_word)]
 pub struct Promotion {
     /// Which version; by default the one that the environment before it serves.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "versionId", skip_serializing_if = "Option::is_none")]
     pub version: Option<VersionName>,
-    /// Another word for `version`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version_id: Option<VersionName>,
     /// Where to; by default the environment after the highest one that serves the agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<EnvironmentName>,
@@ -99,12 +109,10 @@ pub struct Promotion {
 /// What a rollback says.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[schemars(transform = either_word)]
 pub struct Rollback {
     /// Which version; by default the newest that was there before and was not itself rolled back from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version_id: Option<VersionName>,
-    /// Another word for `versionId`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "versionId", skip_serializing_if = "Option::is_none")]
     pub version: Option<VersionName>,
     /// Where; the published environment by default.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -45,7 +45,7 @@ pub(super) fn of_data(route: &Described, schemas: &mut Schemas) -> Value {
     };
     let tag = if matches!(route.path, "/status" | "/metrics") { "Health" } else { tag };
     let mut operation = json!({
-        "operationId": id("", route.method, route.path),
+        "operationId": id("live", route.method, route.path),
         "tags": [tag],
         "summary": route.summary,
         "security": security,
@@ -167,10 +167,13 @@ fn answer(told: &Told, schemas: &mut Schemas) -> Value {
         }
         Content::Plain(shape) => answer["content"] = json_of(shape(&mut schemas.answers).to_value()),
         Content::Events(shapes) => {
-            let data: Vec<_> = shapes.iter().map(|shape| shape(&mut schemas.answers)).collect();
-            // OpenAPI 3.1 has no words for what an event holds; readers find it here.
-            answer["content"] =
-                json!({ "text/event-stream": { "schema": { "type": "string" }, "x-event-data": data } });
+            let holds: Vec<_> = shapes.iter().map(|shape| shape(&mut schemas.answers)).collect();
+            let holds = if let [only] = &holds[..] { json!(only) } else { json!({ "anyOf": holds }) };
+            let data = json!({ "type": "string", "contentMediaType": "application/json", "contentSchema": holds });
+            let text = json!({ "type": "string" });
+            // OpenAPI 3.1 has no words for a stream; what is described is each of its events.
+            let event = json!({ "type": "object", "properties": { "event": text, "id": text, "data": data } });
+            answer["content"] = json!({ "text/event-stream": { "schema": event } });
         }
         Content::Text(kind) => answer["content"] = json!({ kind: { "schema": { "type": "string" } } }),
         Content::Nothing => {}

@@ -56,7 +56,7 @@ impl Page {
 }
 
 static DOCUMENT: LazyLock<Page> = LazyLock::new(|| {
-    let text = serde_json::to_string_pretty(&document()).expect("a description has string keys only");
+    let text = serde_json::to_string(&document()).expect("a description has string keys only");
     Page::new("application/json", "default-src 'none'", text)
 });
 

@@ -17,6 +17,7 @@ mod hook;
 mod idempotency;
 mod layers;
 mod nats;
+mod openapi;
 mod outgoing;
 mod policy;
 mod promises;

@@ -50,10 +50,21 @@ impl Call {
         if self.token.allows(&Need { right: right.clone(), agent }) {
             return Ok(());
         }
-        let of = agent.map(|agent| format!("@{agent}")).unwrap_or_default();
-        Err(Problem::refused("forbidden", format!("this token lacks the scope `{right}{of}`"))
-            .hint(format!("pointsman token create --name <name> --scope {right}{of}"))
-            .details(serde_json::json!({ "missingScope": format!("{right}{of}") })))
+        Err(lacks(&right, agent))
+    }
+
+    /// The refusal of an id that names nothing: only who has `right` over all agents is told so. To others it is what an
+    /// agent is that they have no right to.
+    pub(super) fn unknown(&self, right: Right, unknown: Problem) -> Problem {
+        if self.token.allows_everywhere(&right) {
+            return unknown;
+        }
+        lacks(&right, None)
+    }
+
+    /// Whether any scope of the caller is about `agent`, so that it is no secret to them.
+    pub(super) fn knows(&self, agent: &AgentId) -> bool {
+        self.token.scopes.iter().any(|scope| scope.covers(agent))
     }
 
     /// Whether the caller may read `agent`; lists are cut to these.
@@ -104,4 +115,12 @@ impl Call {
             Problem::usage("bad_request", error.to_string()).hint("GET /api/v1/environments lists them")
         })
     }
+}
+
+/// The refusal that names a missing scope.
+fn lacks(right: &Right, agent: Option<&AgentId>) -> Problem {
+    let of = agent.map(|agent| format!("@{agent}")).unwrap_or_default();
+    Problem::refused("forbidden", format!("this token lacks the scope `{right}{of}`"))
+        .hint(format!("pointsman token create --name <name> --scope {right}{of}"))
+        .details(serde_json::json!({ "missingScope": format!("{right}{of}") }))
 }

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{Query, RawPathParams, Request};
 use axum::response::Response;
-use axum::routing::{MethodFilter, on};
+use axum::routing::{MethodFilter, any, on};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, StatusCode};
 
@@ -29,6 +30,12 @@ const LARGEST_BODY: usize = 1 << 20;
 
 /// How long a body may take to come.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
+
+/// As much of a stranger's text as a refusal repeats, in bytes.
+const SHOWN: usize = 120;
+
+/// What stands at the placeholders of a path.
+type Params = Result<RawPathParams, RawPathParamsRejection>;
 
 /// How many wrong tokens a minute are answered as such.
 const WRONG_TOKENS: u64 = 60;
@@ -52,34 +59,68 @@ impl Refusals {
     }
 }
 
-/// The routes of all surfaces.
+/// The routes of all surfaces, and in the form of each what is said where it has none.
 pub fn router(api: &Arc<Api>) -> Router {
+    SURFACES.iter().fold(Router::new(), |router, surface| router.merge(routes(api, surface)))
+}
+
+fn routes(api: &Arc<Api>, surface: &'static Surface) -> Router {
     let mut router = Router::new();
-    for (surface, route) in SURFACES.iter().flat_map(|surface| surface.routes.iter().map(move |route| (surface, route)))
-    {
+    for route in surface.routes {
         let method = Method::from_bytes(route.method.as_bytes()).expect("tables name methods");
         let filter = MethodFilter::try_from(method).expect("tables name methods that can be routed");
         let api = Arc::clone(api);
-        let handler = move |params: RawPathParams, query: Query<BTreeMap<String, String>>, request: Request| {
-            let path = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            answer(Arc::clone(&api), surface, route, path, query.0, request)
+        let handler = move |params: Params, query: Query<BTreeMap<String, String>>, request: Request| {
+            answer(Arc::clone(&api), surface, route, params, query.0, request)
         };
         router = router.route(&format!("{}{}", surface.prefix, route.path), on(filter, handler));
     }
-    router
+    for rest in ["", "/", "/{*rest}"] {
+        let nothing = move |request: Request| async move { refused(surface, request, nothing_there) };
+        router = router.route(&format!("{}{rest}", surface.prefix), any(nothing));
+    }
+    router.method_not_allowed_fallback(move |request: Request| async move { refused(surface, request, wrong_method) })
+}
+
+/// A refusal that no route made.
+fn refused(surface: &Surface, request: Request, why: fn(&Asked) -> Refusal) -> Response {
+    let (parts, _) = request.into_parts();
+    let asked = Asked { method: parts.method, uri: parts.uri, headers: parts.headers };
+    (surface.refuse)(why(&asked), &asked)
+}
+
+fn nothing_there(asked: &Asked) -> Refusal {
+    let path = asked.uri.path();
+    let said = format!("there is nothing at `{}`", &path[..path.floor_char_boundary(SHOWN)]);
+    Refusal::new(StatusCode::NOT_FOUND, "not_found", said, "the documentation lists the routes")
+}
+
+fn wrong_method(asked: &Asked) -> Refusal {
+    let said = format!("this route does not know the method {}", asked.method);
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", said, "the header Allow names those it knows")
 }
 
 async fn answer(
     api: Arc<Api>,
     surface: &'static Surface,
     route: &'static Route,
-    path: BTreeMap<String, String>,
+    path: Params,
     query: BTreeMap<String, String>,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
     let asked = Arc::new(Asked { method: parts.method, uri: parts.uri, headers: parts.headers });
-    match try_answer(&api, surface, route, path, query, &asked, body).await {
+    let answered = match path {
+        Ok(path) => {
+            let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            try_answer(&api, surface, route, path, query, &asked, body).await
+        }
+        Err(_) => {
+            let hint = "write a slash within an id as %2F, and a percent sign as %25";
+            Err(Refusal::new(StatusCode::BAD_REQUEST, "bad_request", "the path does not decode to UTF-8", hint))
+        }
+    };
+    match answered {
         Ok(answer) => (surface.accept)(answer, &asked),
         Err(refusal) => (surface.refuse)(refusal, &asked),
     }
@@ -134,7 +175,7 @@ fn admit(call: &Call, surface: &Surface, route: &Route) -> Result<(), Problem> {
     };
     match (surface.agent)(call) {
         Ok(agent) => call.authorise(right, agent.as_ref()),
-        Err(unknown) => call.authorise(right, None).and(Err(unknown)),
+        Err(unknown) => Err(call.unknown(right, unknown)),
     }
 }
 

@@ -7,7 +7,9 @@
 mod answer;
 mod call;
 mod front;
+mod langfuse;
 mod native;
+mod polyai;
 mod route;
 mod surface;
 

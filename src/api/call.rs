@@ -103,6 +103,10 @@ impl Call {
     /// The body as `T`; a call without one says nothing.
     pub(super) fn said<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let body = if self.body.is_null() { serde_json::json!({}) } else { self.body.clone() };
+        if !body.is_object() {
+            // A list would be taken for the fields in their order.
+            return Err(Problem::usage("bad_request", "the body is no object").hint("send {\"<field>\": …}"));
+        }
         serde_json::from_value(body).map_err(|error| {
             Problem::usage("bad_request", format!("the body does not fit: {error}"))
                 .hint("the route's schema is in /openapi.json")

@@ -31,6 +31,9 @@ const LARGEST_BODY: usize = 1 << 20;
 /// How long a body may take to come.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 
+/// The host in the address under which what a token did is recorded; nobody reads mail there.
+pub(super) const TOKENS: &str = "pointsman.localhost";
+
 /// As much of a stranger's text as a refusal repeats, in bytes.
 const SHOWN: usize = 120;
 
@@ -140,7 +143,7 @@ async fn try_answer(
     let _turn = api.turns.acquire().await.expect("the semaphore is never closed");
     let (api_, asked) = (Arc::clone(api), Arc::clone(asked));
     let work = move || -> Result<Answer, Problem> {
-        let author = Identity { name: token.name.clone(), email: format!("{}@pointsman.localhost", token.id) };
+        let author = Identity { name: token.name.clone(), email: format!("{}@{TOKENS}", token.id) };
         let workspace = Workspace::open(&api_.dir, api_.local, jiff::Timestamp::now(), Some(author))?;
         let workspace = workspace.called_by(&token.id);
         let call = Call { workspace, token, path, query, body, asked, api: api_ };

@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 use super::ACCOUNT;
 use super::ladder::Rung;
 use crate::api::call::Call;
+use crate::api::front::TOKENS;
 use crate::domain::ledger::VersionRecord;
 use crate::ops::deployments::{Came, Deployment};
+use crate::ops::publish::NO_NOTE;
 
 /// How many hexadecimal digits a version hash has.
 const HASH: usize = 32;
@@ -38,16 +40,20 @@ fn metadata(deployment: &Deployment) -> Value {
         Came::RolledBack => "rollback",
     };
     let message = match deployment.came {
-        Came::Published if deployment.reason.is_empty() => &deployment.version.note,
-        _ => &deployment.reason,
+        Came::Published if deployment.reason.is_empty() => deployment.version.note.as_str(),
+        _ => deployment.reason.as_str(),
     };
+    let message = if message == NO_NOTE { "" } else { message };
     json!({ "deployment_message": message, "deployment_type": kind })
 }
 
-/// The address in `Name <address>`.
-fn address(actor: &str) -> &str {
-    let address = actor.rsplit_once('<').and_then(|(_, rest)| rest.strip_suffix('>'));
-    address.unwrap_or(actor)
+/// The address in `Name <address>`; the name where it is a token, which has no address that anybody reads.
+fn by(actor: &str) -> &str {
+    match actor.rsplit_once('<').map(|(name, rest)| (name.trim(), rest.trim_end_matches('>'))) {
+        Some((name, address)) if address.ends_with(TOKENS) => name,
+        Some((_, address)) => address,
+        None => actor,
+    }
 }
 
 /// As the public half writes it.
@@ -59,7 +65,7 @@ pub(super) fn public(call: &Call, deployment: &Deployment, rung: &Rung) -> Value
         "environment": rung.name,
         "artifactVersion": iso(deployment.version.time),
         "version": hash(&deployment.version),
-        "createdBy": address(&deployment.actor),
+        "createdBy": by(&deployment.actor),
         "createdAt": iso(deployment.time),
         "metadata": metadata(deployment),
     })
@@ -74,7 +80,7 @@ pub(super) fn adk(call: &Call, deployment: &Deployment, rung: &Rung) -> Value {
         "artifact_version": iso(deployment.version.time),
         "client_env": rung.name,
         "created_at": http_date(deployment.time),
-        "created_by": address(&deployment.actor),
+        "created_by": by(&deployment.actor),
         "deleted": false,
         "deployment_metadata": metadata(deployment),
         "function_deployment": null,

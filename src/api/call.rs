@@ -62,9 +62,12 @@ impl Call {
         lacks(&right, None)
     }
 
-    /// Whether any scope of the caller is about `agent`, so that it is no secret to them.
+    /// Whether the caller may read, change or deploy `agent`, so that it is no secret to them.
     pub(super) fn knows(&self, agent: &AgentId) -> bool {
-        self.token.scopes.iter().any(|scope| scope.covers(agent))
+        self.token.scopes.iter().any(|scope| match scope.right {
+            Right::AgentsRead | Right::AgentsWrite | Right::Deploy(_) | Right::Admin => scope.covers(agent),
+            Right::ChatWrite | Right::Approve(_) => false,
+        })
     }
 
     /// Whether the caller may read `agent`; lists are cut to these.

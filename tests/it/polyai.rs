@@ -285,6 +285,12 @@ fn a_project_is_found_by_the_id_in_its_folder() {
             refused(&shop.call(&apac, &path, None), 403, "USER_ACCESS_FORBIDDEN");
         }
     }
+    let chatter = shop.token("chat:write");
+    for id in ["PROJECT-AB12CD34", "PROJECT-NOBODY12"] {
+        let told = shop.call(&chatter, &format!("GET /v1/agents/{id}/deployments/active"), None);
+        refused(&told, 403, "USER_ACCESS_FORBIDDEN");
+        assert!(told.body.contains("`agents:read`"), "{told:?}");
+    }
     let twin = shop.call(&apac, "GET /v1/agents/PROJECT-SAME/deployments/active", None);
     refused(&twin, 403, "USER_ACCESS_FORBIDDEN");
 }
@@ -308,6 +314,25 @@ fn a_branch_is_a_draft_by_name() {
     assert_eq!(found[0], ("main".to_owned(), "main".to_owned()));
     assert!(found[1].0 == "feature/greeting" && found[1].1.starts_with("BRANCH-"), "{branches}");
     refused(&shop.get("/v1/agents/nobody/branches"), 404, "PROJECT_NOT_FOUND");
+}
+
+#[test]
+fn what_another_clone_did_is_found() {
+    let world = World::new();
+    let origin = world.bare("origin.git");
+    let repo = world.repository("shop");
+    repo.git(&["remote", "add", "origin", &format!("file://{}", origin.display())]).ok();
+    repo.git(&["push", "-q", "origin", "main"]).ok();
+    let shop = Shop::over(&world, repo);
+    let published = shop.post("/v1/agents/support/deployments/publish", &json!({}));
+    assert_eq!(published.status, 201, "{published:?}");
+    let other = world.clone_of(&origin, "other");
+    let moved = other.pointsman(&["promote", "support", "--to", "pre-release", "--json"]).ok().json();
+    let path = format!("/v1/agents/support/deployments/{}/promote", moved["deployment"].as_str().unwrap());
+    let promoted = shop.post(&path, &json!({}));
+    assert_eq!(promoted.json()["deployment"]["environment"], "live", "{promoted:?}");
+    assert_eq!(other.pointsman(&["status", "--json"]).code, 0);
+    other.pointsman(&["rollback", "support", "--env", "live"]).refused("nothing was in `live` before", "");
 }
 
 #[test]
@@ -427,9 +452,13 @@ fn a_move_needs_the_right_to_where_it_goes() {
         refused(&rollback(key, &two), 403, "USER_ACCESS_FORBIDDEN");
     }
     assert_eq!(shop.daemon.version("sandbox", "support").as_deref(), Some("v1"));
-    // Publishing is: it may do what it does by itself.
-    let again = shop.call(&writer, "POST /v1/agents/support/deployments/publish", None);
-    assert_eq!(again.status, 201, "{again:?}");
+    // Publishing ends what the rollback began, so that takes it too.
+    let publish = "POST /v1/agents/support/deployments/publish";
+    let held = shop.call(&writer, publish, None);
+    refused(&held, 403, "USER_ACCESS_FORBIDDEN");
+    assert!(held.json()["error"].as_str().unwrap().contains("v2 is published, but not deployed"), "{held:?}");
+    let both = shop.token("agents:write,deploy:sandbox");
+    assert_eq!(shop.call(&both, publish, None).status, 201);
     assert_eq!(shop.daemon.version("sandbox", "support").as_deref(), Some("v2"));
 }
 

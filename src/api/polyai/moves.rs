@@ -68,7 +68,16 @@ pub(super) fn publish(call: &Call) -> Result<Answer, Problem> {
     let (deployment, is_new) = match there {
         Some(active) => (active, published.created),
         // Held since a rollback, or nothing goes there by itself.
-        None => (go(call, "promote", promotion(rung, &agent, version), rung, &agent, note)?, true),
+        None => {
+            let went = call
+                .authorise(Right::Deploy(rung.environment.clone()), Some(&agent))
+                .and_then(|()| go(call, "promote", promotion(rung, &agent, version), rung, &agent, note));
+            let but = |problem: Problem| {
+                let message = format!("`{agent}` {version} is published, but not deployed: {}", problem.message);
+                Problem { message, ..problem }
+            };
+            (went.map_err(but)?, true)
+        }
     };
     let deployment = record::public(call, &deployment, rung);
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };

@@ -23,16 +23,13 @@ use super::{Api, SERVED_WITHIN};
 use crate::domain::Identity;
 use crate::live::Wake;
 use crate::ops::{Problem, Workspace};
-use crate::tokens::{Right, Token};
+use crate::tokens::{HOST, Right, Token};
 
 /// The largest body of a call, in bytes.
 const LARGEST_BODY: usize = 1 << 20;
 
 /// How long a body may take to come.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
-
-/// The host in the address under which what a token did is recorded; nobody reads mail there.
-pub(super) const TOKENS: &str = "pointsman.localhost";
 
 /// As much of a stranger's text as a refusal repeats, in bytes.
 const SHOWN: usize = 120;
@@ -143,7 +140,7 @@ async fn try_answer(
     let _turn = api.turns.acquire().await.expect("the semaphore is never closed");
     let (api_, asked) = (Arc::clone(api), Arc::clone(asked));
     let work = move || -> Result<Answer, Problem> {
-        let author = Identity { name: token.name.clone(), email: format!("{}@{TOKENS}", token.id) };
+        let author = Identity { name: token.name.clone(), email: format!("{}@{HOST}", token.id) };
         let workspace = Workspace::open(&api_.dir, api_.local, jiff::Timestamp::now(), Some(author))?;
         let workspace = workspace.called_by(&token.id);
         let call = Call { workspace, token, path, query, body, asked, api: api_ };

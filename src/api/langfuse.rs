@@ -55,7 +55,7 @@ fn secret_key(headers: &HeaderMap) -> Option<String> {
 }
 
 fn refuse(refusal: Refusal, _: &Asked) -> Response {
-    let Refusal { status, problem, header } = refusal;
+    let Refusal { status, problem, header, .. } = refusal;
     let name = match status {
         StatusCode::BAD_REQUEST => "InvalidRequestError",
         StatusCode::UNAUTHORIZED => "UnauthorizedError",

@@ -149,9 +149,7 @@ fn a_version_hash_begins_the_tags_id_and_is_the_same_everywhere() {
     }
     // What the answer says is served when it is there.
     assert_eq!(shop.daemon.version("live", "support").as_deref(), Some("v1"));
-    assert!(
-        shop.repo.git_out(&["log", "-1", "--format=%B", "env/live"]).contains(&format!("Pointsman-Move: support - v1"))
-    );
+    assert!(shop.repo.git_out(&["log", "-1", "--format=%B", "env/live"]).contains("Pointsman-Move: support - v1"));
 }
 
 #[test]
@@ -541,11 +539,11 @@ fn polyais_own_command_works() {
         let versions = list["versions"].as_array().unwrap().iter();
         versions.map(|version| version["version_hash"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(hashes(&list), [two.clone(), one.clone()]);
+    assert_eq!(hashes(&list), [two.as_str(), one.as_str()]);
     assert_eq!(list["active_deployment_hashes"], json!({ "sandbox": two, "pre-release": "", "live": "" }));
-    assert_eq!(hashes(&poly.json(&["deployments", "list", "--limit", "1"])), [two.clone()]);
-    assert_eq!(hashes(&poly.json(&["deployments", "list", "--offset", "1"])), [one.clone()]);
-    assert_eq!(hashes(&poly.json(&["deployments", "list", "--hash", &one[..9]])), [one.clone()]);
+    assert_eq!(hashes(&poly.json(&["deployments", "list", "--limit", "1"])), [two.as_str()]);
+    assert_eq!(hashes(&poly.json(&["deployments", "list", "--offset", "1"])), [one.as_str()]);
+    assert_eq!(hashes(&poly.json(&["deployments", "list", "--hash", &one[..9]])), [one.as_str()]);
     for args in [
         &["deployments", "list"][..],
         &["deployments", "list", "--details"],

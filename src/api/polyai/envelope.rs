@@ -36,7 +36,7 @@ pub(super) fn accept(answer: Answer, asked: &Asked) -> Response {
 }
 
 pub(super) fn refuse(refusal: Refusal, asked: &Asked) -> Response {
-    let Refusal { status, problem, header } = refusal;
+    let Refusal { status, problem, header, .. } = refusal;
     let (status, code) = code(status, &problem);
     let said = match &problem.hint {
         Some(hint) => format!("{}; {hint}", problem.message),

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::ACCOUNT;
 use super::ladder::Rung;
 use crate::api::call::Call;
-use crate::api::front::TOKENS;
 use crate::domain::ledger::VersionRecord;
 use crate::ops::deployments::{Came, Deployment};
 use crate::ops::publish::NO_NOTE;
+use crate::tokens::HOST;
 
 /// How many hexadecimal digits a version hash has.
 const HASH: usize = 32;
@@ -50,7 +50,7 @@ fn metadata(deployment: &Deployment) -> Value {
 /// The address in `Name <address>`; the name where it is a token, which has no address that anybody reads.
 fn by(actor: &str) -> &str {
     match actor.rsplit_once('<').map(|(name, rest)| (name.trim(), rest.trim_end_matches('>'))) {
-        Some((name, address)) if address.ends_with(TOKENS) => name,
+        Some((name, address)) if address.ends_with(HOST) => name,
         Some((_, address)) => address,
         None => actor,
     }

@@ -24,7 +24,7 @@ use crate::domain::Identity;
 use crate::domain::nearest::nearest;
 use crate::live::Wake;
 use crate::ops::{Problem, Workspace};
-use crate::tokens::{Right, Token};
+use crate::tokens::{HOST, Right, Token};
 
 /// The largest body of a call, in bytes.
 const LARGEST_BODY: usize = 1 << 20;
@@ -70,7 +70,10 @@ fn of_surface(api: &Arc<Api>, surface: &'static Surface) -> Router {
             request,
         )
     };
-    router.method_not_allowed_fallback(wrong_method).route(&format!("{}/{{*rest}}", surface.prefix), any(nothing_there))
+    for rest in ["", "/", "/{*rest}"] {
+        router = router.route(&format!("{}{rest}", surface.prefix), any(nothing_there));
+    }
+    router.method_not_allowed_fallback(wrong_method)
 }
 
 fn refused(surface: &Surface, refusal: Refusal, request: Request) -> Response {
@@ -114,7 +117,7 @@ async fn try_answer(
     let _turn = api.turn(route.needs).await?;
     let (api_, asked) = (Arc::clone(api), Arc::clone(asked));
     let work = move || -> Result<Answer, Problem> {
-        let author = Identity { name: token.name.clone(), email: format!("{}@pointsman.localhost", token.id) };
+        let author = Identity { name: token.name.clone(), email: format!("{}@{HOST}", token.id) };
         let workspace = Workspace::open(&api_.dir, api_.local, jiff::Timestamp::now(), Some(author))?;
         let workspace = workspace.called_by(&token.id);
         let call = Call { workspace, token, path, query, body, asked, api: api_ };
@@ -223,7 +226,7 @@ fn admit(call: &Call, surface: &Surface, route: &Route) -> Result<(), Problem> {
     };
     match (surface.agent)(call) {
         Ok(agent) => call.authorise(right, agent.as_ref()),
-        Err(unknown) => call.authorise(right, None).and(Err(unknown)),
+        Err(unknown) => Err(call.unknown(right, unknown)),
     }
 }
 

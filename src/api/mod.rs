@@ -7,9 +7,11 @@
 mod answer;
 mod call;
 mod front;
+mod langfuse;
 mod native;
 mod openapi;
 mod patience;
+mod polyai;
 mod route;
 mod surface;
 

@@ -94,6 +94,38 @@ pub struct VersionMarks {
     pub description: Option<String>,
 }
 
+/// What is to change about the marks of one version; what says nothing stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MarkChange {
+    /// The label; empty for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// The description; empty for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Whether it is pinned to the top of lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starred: Option<bool>,
+    /// Whether it is hidden from lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archived: Option<bool>,
+}
+
+impl VersionMarks {
+    /// These marks after `change`. A label or description that is taken away stays as an empty one, which hides the one
+    /// given at publish.
+    #[must_use]
+    pub fn changed(mut self, change: &MarkChange) -> Self {
+        let MarkChange { label, description, starred, archived } = change;
+        self.label = label.clone().or(self.label);
+        self.description = description.clone().or(self.description);
+        self.starred = starred.unwrap_or(self.starred);
+        self.archived = archived.unwrap_or(self.archived);
+        self
+    }
+}
+
 /// Who revoked a version, when and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]

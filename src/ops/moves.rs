@@ -1,10 +1,12 @@
-//! Promote, rollback, release, retire, hold, release-hold, revoke: one request, one pass.
+//! Promote, rollback, release, retire, hold, release-hold, revoke, mark: one request, one pass.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::inspect::VersionView;
 use super::{Problem, Workspace, idempotency, inspect};
+use crate::domain::ledger::MarkChange;
 use crate::domain::record::Action;
 use crate::domain::{AgentId, DeploymentId, EnvironmentName, ObjectId, VersionNumber, VersionTag};
 use crate::plan::{Answer, Intent, Plan, Request, Wait};
@@ -27,7 +29,7 @@ pub struct MoveView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Moved {
-    /// Where; nothing for `revoke`.
+    /// Where; nothing for `revoke` and for marks.
     pub environment: Option<EnvironmentName>,
     /// What was done; nothing where everything was as asked already.
     pub action: Option<Action>,
@@ -169,6 +171,10 @@ fn view(answer: &Answer, made: Option<&Made>) -> Result<Moved, Problem> {
             }
             Moved { note: Some(note), ..empty }
         }
+        Answer::Marked { version, already } => {
+            let note = if *already { format!("{version} is marked so") } else { format!("{version} is marked") };
+            Moved { note: Some(note), ..empty }
+        }
         Answer::Published(tag) => Moved { note: Some(format!("published {tag}")), ..empty },
         Answer::Unchanged(tag) => Moved { note: Some(format!("unchanged: it is {tag}")), ..empty },
     })
@@ -207,4 +213,15 @@ pub fn promote(
 pub fn revoke(version: VersionTag) -> (Intent, BTreeSet<AgentId>) {
     let agents = [version.agent.clone()].into();
     (Intent::Revoke { version }, agents)
+}
+
+/// Changes the marks of one version, and returns the version as it is then.
+pub fn mark(workspace: &Workspace, version: VersionTag, change: MarkChange) -> Result<VersionView, Problem> {
+    for (what, text) in [("label", &change.label), ("description", &change.description)] {
+        super::words::must_fit(what, text.as_deref().unwrap_or_default())?;
+    }
+    let VersionTag { agent, number } = version.clone();
+    let intent = Intent::Mark { version, change };
+    carry_out(workspace, "mark", intent, [agent.clone()].into(), &Manner::default())?;
+    VersionView::read(workspace, &inspect::ledger(workspace)?, &agent, number)
 }

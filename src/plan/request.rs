@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{PlannedMove, Unmet};
+use crate::domain::ledger::MarkChange;
 use crate::domain::record::{Action, Cause};
 use crate::domain::{AgentId, DeploymentId, EnvironmentName, Identity, VersionNumber, VersionTag};
 
@@ -71,6 +72,13 @@ pub enum Intent {
         /// Which.
         version: VersionTag,
     },
+    /// Change what may change about a version after it was published.
+    Mark {
+        /// Which.
+        version: VersionTag,
+        /// What is to change.
+        change: MarkChange,
+    },
 }
 
 /// A verb, who asks, and why.
@@ -118,6 +126,13 @@ pub enum Answer {
         /// Where it is still served.
         served_in: Vec<EnvironmentName>,
         /// Whether it was revoked before.
+        already: bool,
+    },
+    /// A version has the marks that were asked for.
+    Marked {
+        /// Which.
+        version: VersionTag,
+        /// Whether it had them before.
         already: bool,
     },
     /// It may not be done.

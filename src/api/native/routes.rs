@@ -13,6 +13,13 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/agents/{agent}/publish", Needs::Write, "Publish the draft", versions::publish),
     route("GET", "/agents/{agent}/versions", Needs::Read, "List versions, newest first", versions::list),
     route("GET", "/agents/{agent}/versions/{version}", Needs::Read, "Show a version", versions::one),
+    route(
+        "PATCH",
+        "/agents/{agent}/versions/{version}",
+        Needs::Write,
+        "Change what may change about it",
+        versions::mark,
+    ),
     route("GET", "/agents/{agent}/versions/{version}/diff", Needs::Read, "Compare a version", versions::diff),
     route(
         "POST",

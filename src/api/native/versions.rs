@@ -1,4 +1,4 @@
-//! Versions: publish, list, compare, revoke.
+//! Versions: publish, list, compare, revoke, mark.
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use super::deployments::Reason;
 use crate::api::answer::Answer;
 use crate::api::call::Call;
 use crate::compare::Comparison;
+use crate::domain::ledger::MarkChange;
 use crate::domain::{AgentId, Digest, VersionTag};
 use crate::ops::diff::diff as compare;
 use crate::ops::inspect::VersionView;
@@ -104,9 +105,11 @@ struct Page {
     next_cursor: Option<String>,
 }
 
-/// `GET /agents/{agent}/versions?limit=&cursor=`: newest first; the cursor is the last version of the page before.
+/// `GET /agents/{agent}/versions?limit=&cursor=&archived=`: newest first; the cursor is the last version of the page
+/// before. Archived ones are left out unless asked for.
 pub(super) fn list(call: &Call) -> Result<Answer, Problem> {
-    let all = inspect::versions(&call.workspace, &call.agent()?)?;
+    let mut all = inspect::versions(&call.workspace, &call.agent()?)?;
+    all.retain(|version| !version.archived || call.query.get("archived").is_some_and(|said| said == "true"));
     let total = all.len();
     let limit = match call.query.get("limit").map(|text| text.parse::<usize>()) {
         None => PAGE,
@@ -158,6 +161,35 @@ pub(super) fn diff(call: &Call) -> Result<Answer, Problem> {
     let compared = compare(&call.workspace, &agent, Some(&before), Some(&after))?;
     let unified = call.query.get("format").filter(|format| *format == "unified").map(|_| compared.unified());
     Answer::ok(&Differs { comparison: compared.comparison, unified })
+}
+
+/// The body of a change of marks; a null label or description takes it away.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+struct Marks {
+    #[serde(deserialize_with = "or_taken_away")]
+    label: Option<String>,
+    #[serde(deserialize_with = "or_taken_away")]
+    description: Option<String>,
+    starred: Option<bool>,
+    archived: Option<bool>,
+}
+
+fn or_taken_away<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Option::<String>::deserialize(deserializer).map(|said| Some(said.unwrap_or_default()))
+}
+
+/// `PATCH …/versions/{version}`: label, description, star and archive, which are not part of what was published.
+pub(super) fn mark(call: &Call) -> Result<Answer, Problem> {
+    let agent = call.agent()?;
+    let number = call.version(&agent)?;
+    let Marks { label, description, starred, archived } = call.said()?;
+    let change = MarkChange { label, description, starred, archived };
+    if change == MarkChange::default() {
+        return Err(Problem::usage("bad_request", "nothing is to be changed")
+            .hint("say label, description, starred or archived"));
+    }
+    Answer::ok(&moves::mark(&call.workspace, VersionTag { agent, number }, change)?)
 }
 
 /// `POST …/versions/{version}/revoke`

@@ -11,6 +11,7 @@ pub mod idempotency;
 pub mod import;
 pub mod init;
 pub mod inspect;
+pub mod lines;
 pub mod moves;
 pub mod new;
 pub mod problem;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{PlannedMove, Unmet};
-use crate::domain::ledger::MarkChange;
+use crate::domain::ledger::{AgentMarkChange, MarkChange};
 use crate::domain::record::{Action, Cause};
 use crate::domain::{AgentId, DeploymentId, EnvironmentName, Identity, VersionNumber, VersionTag};
 
@@ -79,6 +79,13 @@ pub enum Intent {
         /// What is to change.
         change: MarkChange,
     },
+    /// Change what may change about an agent without a version of its own.
+    MarkAgent {
+        /// Which.
+        agent: AgentId,
+        /// What is to change.
+        change: AgentMarkChange,
+    },
 }
 
 /// A verb, who asks, and why.
@@ -128,10 +135,10 @@ pub enum Answer {
         /// Whether it was revoked before.
         already: bool,
     },
-    /// A version has the marks that were asked for.
+    /// A version or an agent has the marks that were asked for.
     Marked {
-        /// Which.
-        version: VersionTag,
+        /// Which: `support/v7` or `support`.
+        what: String,
         /// Whether it had them before.
         already: bool,
     },

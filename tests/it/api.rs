@@ -152,7 +152,8 @@ fn marks_change_after_a_publish_and_nothing_that_is_served() {
     let world = World::new();
     let service = Service::new(&world);
     data(&service.post("/agents/support/publish", &json!({ "label": "first", "description": "As published" })), 201);
-    let before = service.repo.git_out(&["rev-parse", "env/sandbox", "support/v1", "pointsman/ledger:agents/support/v1"]);
+    let before =
+        service.repo.git_out(&["rev-parse", "env/sandbox", "support/v1", "pointsman/ledger:agents/support/v1"]);
     let patch = |body: &Value| service.call(&service.admin, "PATCH", "/agents/support/versions/v1", "", Some(body));
     let marked = data(&patch(&json!({ "label": "Launch\nday", "starred": true })), 200);
     assert_eq!((&marked["label"], &marked["starred"]), (&json!("Launch day"), &json!(true)));

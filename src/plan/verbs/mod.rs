@@ -52,6 +52,7 @@ impl<H: History> Planning<'_, H> {
             }
             Intent::Revoke { version } => verb.revoke(version),
             Intent::Mark { version, change } => verb.mark(version, change),
+            Intent::MarkAgent { agent, change } => verb.mark_agent(agent, change),
         };
         Ok(outcome.unwrap_or_else(Answer::Refused))
     }

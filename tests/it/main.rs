@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails")]
 
 mod api;
+mod atoms;
 mod bad_input;
 mod corpus;
 mod crash;

@@ -75,6 +75,11 @@ impl Call {
         self.token.allows(&Need { right: Right::AgentsRead, agent: Some(agent) })
     }
 
+    /// Whether the caller may read every agent, and so what is about none.
+    pub(super) fn may_read_all(&self) -> bool {
+        self.token.allows(&Need { right: Right::AgentsRead, agent: None })
+    }
+
     /// The agent of the path.
     pub(super) fn agent(&self) -> Result<AgentId, Problem> {
         Ok(self.named("agent").parse()?)

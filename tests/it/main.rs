@@ -18,6 +18,7 @@ mod idempotency;
 mod langfuse;
 mod layers;
 mod nats;
+mod openapi;
 mod outgoing;
 mod policy;
 mod polyai;

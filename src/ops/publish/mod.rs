@@ -9,7 +9,7 @@ mod message;
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::inspect::VersionView;
 use super::words::must_fit;
@@ -45,7 +45,7 @@ pub struct PublishCall {
 }
 
 /// What a publish came to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Published {
     /// The version.

@@ -14,7 +14,7 @@ use axum::routing::{MethodFilter, on};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, StatusCode};
 
-use super::answer::{Answer, Refusal};
+use super::answer::{Answer, Refusal, stream_response};
 use super::call::{Asked, Call};
 use super::route::{Needs, Route};
 use super::surface::{SURFACES, Surface};
@@ -80,6 +80,7 @@ async fn answer(
     let (parts, body) = request.into_parts();
     let asked = Arc::new(Asked { method: parts.method, uri: parts.uri, headers: parts.headers });
     match try_answer(&api, surface, route, path, query, &asked, body).await {
+        Ok(Answer { stream: Some(events), .. }) => stream_response(events),
         Ok(answer) => (surface.accept)(answer, &asked),
         Err(refusal) => (surface.refuse)(refusal, &asked),
     }
@@ -96,7 +97,7 @@ async fn try_answer(
 ) -> Result<Answer, Refusal> {
     let token = authenticate(api, surface, &asked.headers)?;
     let body = read_body(&asked.headers, body).await?;
-    let _turn = api.turns.acquire().await.expect("the semaphore is never closed");
+    let turn = api.turns.acquire().await.expect("the semaphore is never closed");
     let (api_, asked) = (Arc::clone(api), Arc::clone(asked));
     let work = move || -> Result<Answer, Problem> {
         let author = Identity { name: token.name.clone(), email: format!("{}@pointsman.localhost", token.id) };
@@ -114,6 +115,8 @@ async fn try_answer(
             "report it",
         )
     })??;
+    drop(turn);
+    let done = done.arrived().await?;
     if done.moved {
         let passed = api.live.next_pass();
         api.live.bell.ring(Wake::Api);
@@ -129,6 +132,7 @@ fn admit(call: &Call, surface: &Surface, route: &Route) -> Result<(), Problem> {
     let right = match route.needs {
         Needs::Read => Right::AgentsRead,
         Needs::Write => Right::AgentsWrite,
+        Needs::Chat => Right::ChatWrite,
         // Which environment it is, the call or the policy says: asked where the move is carried out.
         Needs::Deploy => return Ok(()),
     };

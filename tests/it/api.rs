@@ -161,6 +161,7 @@ fn every_route_stands_in_the_document_with_what_it_needs() {
             Needs::Read => "`agents:read`",
             Needs::Write => "`agents:write`",
             Needs::Deploy => "`deploy:<",
+            Needs::Chat => "`chat:write`",
         };
         assert!(line.contains(needs), "{line}");
     }
@@ -172,17 +173,20 @@ fn every_route_stands_in_the_document_with_what_it_needs() {
 
 #[test]
 fn no_route_answers_without_a_token() {
+    use pointsman::api::Needs;
     let world = World::new();
     let service = Service::new(&world);
-    let none = service.token("chat:write");
+    let (chats, reads) = (service.token("chat:write"), service.token("agents:read"));
     let native = pointsman::api::SURFACES.iter().find(|surface| surface.name == "native").unwrap();
     for route in native.routes {
         let path = route.path.replace("{agent}", "support").replace("{version}", "v1").replace("{deployment}", "x");
+        let path = path.replace("{session}", "x");
         let path = path.replace("{a}", "sandbox").replace("{b}", "live");
         let body = (route.method == "POST").then(|| json!({ "to": "live", "agents": { "support": 1 } }));
         let body = if path.ends_with("/releases") { body } else { body.map(|_| json!({})) };
         problem(&service.call("pm_sk_wrong", route.method, &path, "", body.as_ref()), 401, "unauthorized");
         // A token for something else is told what it lacks.
-        problem(&service.call(&none, route.method, &path, "", body.as_ref()), 403, "forbidden");
+        let none = if route.needs == Needs::Chat { &reads } else { &chats };
+        problem(&service.call(none, route.method, &path, "", body.as_ref()), 403, "forbidden");
     }
 }

@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -112,7 +112,9 @@ impl Refusal {
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        Refusal { status: status(&problem), problem: Box::new(problem), header: None }
+        let status = status(&problem);
+        let header = (status == StatusCode::TOO_MANY_REQUESTS).then_some((RETRY_AFTER, "1"));
+        Refusal { status, problem: Box::new(problem), header }
     }
 }
 
@@ -125,14 +127,18 @@ fn status(problem: &Problem) -> StatusCode {
         | "unknown_deployment"
         | "unknown_draft"
         | "unknown_commit"
+        | "unknown_session"
         | "not_served"
         | "no_agents" => StatusCode::NOT_FOUND,
-        "findings" | "misplaced" | "empty_folder" | "policy" => StatusCode::UNPROCESSABLE_ENTITY,
+        "findings" | "misplaced" | "empty_folder" | "policy" | "idempotency_key_reused" => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         "forbidden" => StatusCode::FORBIDDEN,
-        "remote_unreachable" | "push_refused" => StatusCode::BAD_GATEWAY,
-        "git_timeout" => StatusCode::GATEWAY_TIMEOUT,
+        "remote_unreachable" | "push_refused" | "model_failed" => StatusCode::BAD_GATEWAY,
+        "git_timeout" | "model_timeout" => StatusCode::GATEWAY_TIMEOUT,
+        "too_many_chats" => StatusCode::TOO_MANY_REQUESTS,
         "locked" => StatusCode::SERVICE_UNAVAILABLE,
-        "io" | "git" | "git_program" | "corrupt" => StatusCode::INTERNAL_SERVER_ERROR,
+        "io" | "git" | "git_program" | "corrupt" | "sandbox_unavailable" | "fault" => StatusCode::INTERNAL_SERVER_ERROR,
         _ if problem.kind == Kind::Usage => StatusCode::BAD_REQUEST,
         _ => StatusCode::CONFLICT,
     }
@@ -140,7 +146,17 @@ fn status(problem: &Problem) -> StatusCode {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let Refusal { status, problem, header } = self;
+        let header = self.header.clone();
+        let mut response = json_response(self.status, "application/problem+json", &self.body());
+        response.headers_mut().extend(header.map(|(name, value)| (name, HeaderValue::from_static(value))));
+        response
+    }
+}
+
+impl Refusal {
+    /// The problem as JSON.
+    pub(super) fn body(self) -> Value {
+        let Refusal { status, problem, .. } = self;
         let problem = *problem;
         let findings = problem.findings.as_deref().map(|findings| json!(findings));
         let mut body = json!({
@@ -158,9 +174,7 @@ impl IntoResponse for Refusal {
                 body[key] = value;
             }
         }
-        let mut response = json_response(status, "application/problem+json", &body);
-        response.headers_mut().extend(header.map(|(name, value)| (name, HeaderValue::from_static(value))));
-        response
+        body
     }
 }
 

@@ -21,6 +21,7 @@ pub use front::router;
 pub use route::{Needs, Route};
 pub use surface::{SURFACES, Surface};
 
+use crate::chat::Sandbox;
 use crate::live::Live;
 use crate::tokens::Tokens;
 
@@ -38,14 +39,15 @@ pub struct Api {
     local: bool,
     live: Arc<Live>,
     tokens: Tokens,
+    sandbox: Arc<Sandbox>,
     turns: Semaphore,
     refusals: front::Refusals,
 }
 
 impl Api {
     /// The API over the repository in `dir`.
-    pub fn new(dir: PathBuf, local: bool, live: Arc<Live>, tokens: Tokens) -> Arc<Self> {
+    pub fn new(dir: PathBuf, local: bool, live: Arc<Live>, tokens: Tokens, sandbox: Arc<Sandbox>) -> Arc<Self> {
         let (turns, refusals) = (Semaphore::new(AT_ONCE), front::Refusals::default());
-        Arc::new(Api { dir, local, live, tokens, turns, refusals })
+        Arc::new(Api { dir, local, live, tokens, sandbox, turns, refusals })
     }
 }

@@ -13,6 +13,7 @@ pub mod init;
 pub mod inspect;
 pub mod moves;
 pub mod new;
+pub mod pinned;
 pub mod problem;
 pub mod protect;
 pub mod publish;

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Module → the modules of ours that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 18] = [
+const MAY_IMPORT: [(&str, &[&str]); 19] = [
     (
         "cli",
         &[
             "telemetry",
             "controller",
             "tokens",
+            "chat",
             "http",
             "targets",
             "live",
@@ -28,13 +29,15 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
             "domain",
         ],
     ),
-    ("api", &["ops", "live", "tokens", "plan", "compare", "compile", "domain"]),
+    ("api", &["chat", "ops", "live", "tokens", "plan", "compare", "compile", "domain"]),
+    ("chat", &["targets", "operator", "ops", "report", "compile", "domain"]),
     ("tokens", &["domain"]),
     ("telemetry", &["targets", "operator", "domain"]),
     (
         "controller",
         &[
             "api",
+            "chat",
             "tokens",
             "http",
             "targets",

@@ -4,6 +4,7 @@
 
 mod api;
 mod bad_input;
+mod chat;
 mod corpus;
 mod crash;
 mod daemon;
@@ -16,6 +17,7 @@ mod healing;
 mod hook;
 mod idempotency;
 mod layers;
+mod model_server;
 mod nats;
 mod outgoing;
 mod policy;

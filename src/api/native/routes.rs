@@ -1,6 +1,6 @@
 //! All routes of the native surface.
 
-use super::{agents, deployments, environments, versions};
+use super::{agents, chat, completions, deployments, environments, usage, versions};
 use crate::api::route::{Needs, Route, route};
 
 /// All of them.
@@ -37,4 +37,11 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/environments", Needs::Read, "List environments", environments::list),
     route("GET", "/environments/{a}/compare/{b}", Needs::Read, "Two environments side by side", environments::compare),
     route("GET", "/history", Needs::Read, "Who moved what, when and why", environments::history),
+    route("POST", "/agents/{agent}/tests", Needs::Chat, "Run the agent's tests", chat::examine),
+    route("POST", "/chat/sessions", Needs::Chat, "Begin a conversation", chat::begin),
+    route("GET", "/chat/sessions", Needs::Chat, "List conversations, newest first", chat::list),
+    route("GET", "/chat/sessions/{session}", Needs::Chat, "Read a conversation", chat::one),
+    route("POST", "/chat/sessions/{session}/messages", Needs::Chat, "Say something", chat::say),
+    route("POST", "/chat/completions", Needs::Chat, "Say something by OpenAI's protocol", completions::complete),
+    route("GET", "/usage", Needs::Read, "Count sessions and messages", usage::usage),
 ];

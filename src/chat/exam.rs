@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::agent::Agent;
 use super::said::Said;
-use super::sandbox::Sandbox;
+use super::sandbox::{Sandbox, moment};
 use super::store::{Line, Role};
 use crate::domain::{AgentId, Digest, EnvironmentName, VersionNumber};
 use crate::ops::Problem;
@@ -99,7 +99,7 @@ async fn outcome(sandbox: Arc<Sandbox>, agent: Arc<Agent>, test: Value, responde
     let (mut lines, mut failures): (Vec<Line>, _) = (Vec::new(), Vec::new());
     let add = |lines: &mut Vec<Line>, role, said| {
         let sequence = u32::try_from(lines.len()).unwrap_or(u32::MAX);
-        lines.push(Line { sequence, role, said, at: jiff::Timestamp::now() });
+        lines.push(Line { sequence, role, said, at: moment() });
     };
     for turn in list(&test, "turns").take(MOST_TURNS) {
         let heard = text(turn, "user").unwrap_or_default().to_owned();

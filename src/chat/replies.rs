@@ -10,7 +10,9 @@ use tokio::sync::oneshot;
 use super::agent::Agent;
 use super::offline;
 use super::said::Said;
-use super::sandbox::{LARGEST_MESSAGE, MOST_LINES, MOST_REPLIES, OFFLINE, Sandbox, Wish, fault, unknown_session};
+use super::sandbox::{
+    LARGEST_MESSAGE, MOST_LINES, MOST_REPLIES, OFFLINE, Sandbox, Wish, fault, moment, unknown_session,
+};
 use super::store::{Kind, Line, Role, Session};
 use crate::domain::{AgentId, Digest, VersionNumber};
 use crate::ops::pinned::Pinned;
@@ -111,7 +113,7 @@ impl Sandbox {
     async fn answered(self: &Arc<Self>, caller: String, key: String, text: &str) -> Result<Option<Spoken>, Problem> {
         let found = blocking(self, move |sandbox| {
             let store = sandbox.store()?;
-            let Some(session) = store.begun_with(&caller, &key)? else { return Ok(None) };
+            let Some(session) = store.begun_with(&caller, Kind::Completion, &key)? else { return Ok(None) };
             let lines = store.lines(&session.id)?;
             Ok(Some((session, lines)))
         });
@@ -182,11 +184,11 @@ impl Sandbox {
                 .hint("begin another one: POST /api/v1/chat/sessions"));
         }
         let user = Said { content: text, ..Said::default() };
-        let now = jiff::Timestamp::now();
+        let now = moment();
         lines.push(Line { sequence: next, role: Role::User, said: user.clone(), at: now });
         let said = self.reply(agent, &session.responder, lines, words).await?;
         let (id, reply) = (session.id.clone(), said.clone());
-        let now = jiff::Timestamp::now();
+        let now = moment();
         let added = blocking(self, move |sandbox| sandbox.store()?.add(&id, next, &user, &reply, key.as_deref(), now));
         if !added.await? {
             return Err(Problem::refused("session_busy", "somebody else said something in this session meanwhile")

@@ -125,7 +125,7 @@ impl Sandbox {
         if let Some(key) = &wish.key {
             idempotency::check(key)?;
         }
-        let now = jiff::Timestamp::now();
+        let now = moment();
         let at = uuid::Timestamp::from_unix(
             uuid::NoContext,
             u64::try_from(now.as_second()).unwrap_or(0),
@@ -225,6 +225,12 @@ pub fn unknown_session(id: &str) -> Problem {
     let shown: String = id.chars().take(40).collect();
     Problem::refused("unknown_session", format!("there is no session `{shown}`"))
         .hint("GET /api/v1/chat/sessions lists yours; POST begins one")
+}
+
+/// The present, as precisely as it is kept.
+pub(super) fn moment() -> jiff::Timestamp {
+    let now = jiff::Timestamp::now();
+    jiff::Timestamp::from_millisecond(now.as_millisecond()).expect("the present can be told in milliseconds")
 }
 
 pub(super) fn fault() -> Problem {

@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS sessions (
     opened      INTEGER NOT NULL,           -- milliseconds since 1970 UTC, as all times here
     retain_days INTEGER,                    -- what the agent allows
     pruned      INTEGER NOT NULL DEFAULT 0, -- 1: the words are gone, the rows stay for usage
-    UNIQUE (caller, key)
+    UNIQUE (caller, kind, key)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS messages (

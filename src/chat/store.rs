@@ -34,6 +34,15 @@ pub enum Kind {
     Completion,
 }
 
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Kind::Session => "session",
+            Kind::Completion => "completion",
+        }
+    }
+}
+
 /// A session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -170,8 +179,8 @@ impl Store {
         let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let Opening { session, config, retain_days, key, lines } = opening;
         if let Some(key) = key {
-            let select = format!("SELECT {SESSION} FROM sessions WHERE caller = ?1 AND key = ?2");
-            if let Some(found) = change.query_row(&select, params![session.caller, key], session_of).optional()? {
+            let bound = params![session.caller, session.kind.word(), key];
+            if let Some(found) = change.query_row(&begun(), bound, session_of).optional()? {
                 return Ok((found, false));
             }
         }
@@ -184,10 +193,7 @@ impl Store {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 session.id,
-                match session.kind {
-                    Kind::Session => "session",
-                    Kind::Completion => "completion",
-                },
+                session.kind.word(),
                 session.agent_id.as_str(),
                 session.version.map(VersionNumber::get),
                 session.environment.as_ref().map(EnvironmentName::as_str),
@@ -212,10 +218,9 @@ impl Store {
         Ok(self.connection().query_row(&select, [id], session_of).optional()?)
     }
 
-    /// The session that `caller` began with `key`, if there is one.
-    pub fn begun_with(&self, caller: &str, key: &str) -> Result<Option<Session>, Problem> {
-        let select = format!("SELECT {SESSION} FROM sessions WHERE caller = ?1 AND key = ?2");
-        Ok(self.connection().query_row(&select, [caller, key], session_of).optional()?)
+    /// The session of `kind` that `caller` began with `key`, if there is one.
+    pub fn begun_with(&self, caller: &str, kind: Kind, key: &str) -> Result<Option<Session>, Problem> {
+        Ok(self.connection().query_row(&begun(), [caller, kind.word(), key], session_of).optional()?)
     }
 
     /// Sessions that `wanted` names, newest first, at most `limit`, older than `before`.
@@ -362,6 +367,10 @@ fn insert(
         params![id, sequence, role, said, key, at.as_millisecond()],
     )?;
     Ok(())
+}
+
+fn begun() -> String {
+    format!("SELECT {SESSION} FROM sessions WHERE caller = ?1 AND kind = ?2 AND key = ?3")
 }
 
 const SESSION: &str = "id, kind, agent, version, environment, digest, responder, caller, opened, pruned";

@@ -74,6 +74,11 @@ impl ModelServer {
         self.room.acts.lock().unwrap().extend(acts);
     }
 
+    /// How many requests came since the last look.
+    pub fn seen(&self) -> usize {
+        self.room.requests.lock().unwrap().len()
+    }
+
     /// What it was asked since the last look.
     pub fn requests(&self) -> Vec<Request> {
         std::mem::take(&mut self.room.requests.lock().unwrap())
@@ -117,8 +122,17 @@ async fn answer(State(room): State<Arc<Room>>, uri: Uri, headers: HeaderMap, bod
             ))
         }
         Act::HangsUp => {
-            let parts = [Ok(chunk(&json!({ "content": "Half a" }), None)), Err(std::io::Error::other("gone"))];
-            stream(Body::from_stream(futures_util::stream::iter(parts)))
+            let parts = futures_util::stream::unfold(0, |part| async move {
+                match part {
+                    0 => Some((Ok(chunk(&json!({ "content": "Half a" }), None)), 1)),
+                    // Long enough for the word to be on its way.
+                    _ => {
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        Some((Err(std::io::Error::other("gone")), 2))
+                    }
+                }
+            });
+            stream(Body::from_stream(parts))
         }
         Act::Stalls => {
             let parts = futures_util::stream::unfold(false, |told| async move {

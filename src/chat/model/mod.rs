@@ -98,7 +98,8 @@ impl Models {
             let Some(endpoint) = self.endpoints.get(name) else {
                 return Err(Problem::refused("unknown_model", format!("there is no model endpoint `{name}` here"))
                     .hint(format!(
-                        "add [models.{name}] to the operator's file, or ask for the offline responder: \"offline\": true"
+                        "add [models.{name}] to the operator's file, or ask for the offline responder: --offline, in the \
+                         API \"offline\": true"
                     )));
             };
             if name == &llm.endpoint && llm.model.is_none() && endpoint.model.model.is_none() {

@@ -114,8 +114,8 @@ impl<'a> Conversation<'a> {
             None => match self.set_off(heard) {
                 Some(playbook) => self.run(playbook, 0, false, said),
                 None => match (known, &self.agent.graph) {
-                    (Some(known), _) => say_article(known, said),
-                    (None, Some(graph)) => self.walk(graph, heard, said),
+                    (_, Some(graph)) => self.walk(graph, heard, said),
+                    (Some(known), None) => say_article(known, said),
                     // What is not a native agent has no playbooks to follow: its instructions are all there is.
                     (None, None) if self.agent.playbooks.is_empty() && self.agent.articles.is_empty() => {
                         said.say(&format!("I am {}. {}", self.agent.name, first_lines(&self.agent.persona)));
@@ -126,12 +126,13 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// The playbook that the message sets off: by topics first, by words of its condition where none decides.
+    /// The playbook that the message sets off: by topics first, by words of its condition where none decides and no
+    /// graph leads.
     fn set_off(&self, heard: &Heard) -> Option<&'a Playbook> {
         let score = |playbook: &Playbook| {
             let topics = playbook.topics.iter().filter(|topic| heard.is_about(topic)).count();
             let shared = heard.shares(&playbook.when);
-            if topics > 0 || shared >= ENOUGH_WORDS { topics * 3 + shared } else { 0 }
+            if topics > 0 || self.agent.graph.is_none() && shared >= ENOUGH_WORDS { topics * 3 + shared } else { 0 }
         };
         let all =
             self.agent.playbooks.iter().map(|playbook| (score(playbook), playbook)).filter(|(score, _)| *score > 0);

@@ -14,7 +14,7 @@ use axum::routing::{MethodFilter, any, on};
 use http::header::{CONTENT_TYPE, IF_MATCH, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, StatusCode, Uri};
 
-use super::answer::{Answer, Refusal};
+use super::answer::{Answer, Refusal, stream_response};
 use super::call::{Asked, Call};
 use super::route::{Needs, Route};
 use super::surface::{SURFACES, Surface};
@@ -91,6 +91,7 @@ async fn answer(
     let (parts, body) = request.into_parts();
     let asked = Arc::new(Asked { method: parts.method, uri: parts.uri, headers: parts.headers });
     match try_answer(&api, surface, route, params, &asked, body).await {
+        Ok(Answer { stream: Some(events), .. }) => stream_response(events),
         Ok(answer) => (surface.accept)(answer, &asked),
         Err(refusal) => {
             let mut response = (surface.refuse)(refusal, &asked);
@@ -114,7 +115,7 @@ async fn try_answer(
     let query = read_query(route, &asked.uri)?;
     must_take_what_is_asked(route, &asked.headers)?;
     let body = read_body(route, &asked.headers, body).await?;
-    let _turn = api.turn(route.needs).await?;
+    let turn = api.turn(route.needs).await?;
     let (api_, asked) = (Arc::clone(api), Arc::clone(asked));
     let work = move || -> Result<Answer, Problem> {
         let author = Identity { name: token.name.clone(), email: format!("{}@{HOST}", token.id) };
@@ -132,6 +133,8 @@ async fn try_answer(
             "report it",
         )
     })??;
+    drop(turn);
+    let done = done.arrived().await?;
     if done.moved {
         let passed = api.live.next_pass();
         api.live.bell.ring(Wake::Api);
@@ -221,6 +224,7 @@ fn admit(call: &Call, surface: &Surface, route: &Route) -> Result<(), Problem> {
     let right = match route.needs {
         Needs::Read => Right::AgentsRead,
         Needs::Write => Right::AgentsWrite,
+        Needs::Chat => Right::ChatWrite,
         // Which environment it is, the call or the policy says: asked where the move is carried out.
         Needs::Deploy => return Ok(()),
     };

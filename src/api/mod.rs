@@ -31,6 +31,7 @@ pub use surface::{SURFACES, Surface};
 
 use answer::Refusal;
 
+use crate::chat::Sandbox;
 use crate::live::Live;
 use crate::tokens::Tokens;
 
@@ -53,6 +54,7 @@ pub struct Api {
     local: bool,
     live: Arc<Live>,
     tokens: Tokens,
+    sandbox: Arc<Sandbox>,
     reading: Lane,
     writing: Lane,
     refusals: patience::Refusals,
@@ -72,9 +74,9 @@ impl Lane {
 
 impl Api {
     /// The API over the repository in `dir`.
-    pub fn new(dir: PathBuf, local: bool, live: Arc<Live>, tokens: Tokens) -> Arc<Self> {
+    pub fn new(dir: PathBuf, local: bool, live: Arc<Live>, tokens: Tokens, sandbox: Arc<Sandbox>) -> Arc<Self> {
         let (reading, writing) = (Lane::new(READING), Lane::new(WRITING));
-        Arc::new(Api { dir, local, live, tokens, reading, writing, refusals: patience::Refusals::default() })
+        Arc::new(Api { dir, local, live, tokens, sandbox, reading, writing, refusals: patience::Refusals::default() })
     }
 
     /// A turn to work on the repository. Where very many wait, the next one is told to come again.

@@ -1,5 +1,6 @@
 //! The command line: global options, one file per verb, and the way an error leaves the program.
 
+mod chat;
 mod check;
 mod compare;
 mod completions;
@@ -26,6 +27,7 @@ mod schema;
 mod serve;
 mod session;
 mod status;
+mod test;
 mod token;
 mod verify;
 mod versions;
@@ -72,6 +74,8 @@ enum Command {
     Retire(retire::Args),
     Revoke(revoke::Args),
     Discard(discard::Args),
+    Chat(chat::Args),
+    Test(test::Args),
     History(history::Args),
     Compare(compare::Args),
     Reconcile(reconcile::Args),
@@ -137,6 +141,8 @@ fn dispatch(command: &Command, session: &Session) -> Done {
         Command::Retire(args) => retire::run(args, session),
         Command::Revoke(args) => revoke::run(args, session),
         Command::Discard(args) => discard::run(args, session),
+        Command::Chat(args) => chat::run(args, session),
+        Command::Test(args) => test::run(args, session),
         Command::History(args) => history::run(args, session),
         Command::Compare(args) => compare::run(args, session),
         Command::Reconcile(args) => reconcile::run(args, session),

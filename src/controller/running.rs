@@ -14,6 +14,7 @@ use super::drafts::Drafts;
 use super::mirror::Place;
 use super::{Controller, OpenError};
 use crate::api::{self, Api};
+use crate::chat::Sandbox;
 use crate::http::{self, App};
 use crate::live::{Bell, Live, Wake};
 use crate::operator::Settings;
@@ -31,6 +32,7 @@ pub struct Running {
     pub live: Arc<Live>,
     settings: Arc<ArcSwap<Settings>>,
     app: Arc<App>,
+    sandbox: Arc<Sandbox>,
     targets: Targets,
     draining: watch::Sender<bool>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
@@ -54,7 +56,8 @@ impl Running {
         let drafts = place.work_dir().map(|dir| Drafts::new(dir, Arc::clone(&live)));
         let tokens = Tokens::in_dir(state);
         tokens.local_admin(jiff::Timestamp::now()).map_err(|error| io(std::io::Error::other(error)))?;
-        let api = Api::new(place.dir().to_owned(), local, Arc::clone(&live), tokens);
+        let sandbox = Sandbox::new(state.to_owned(), &settings);
+        let api = Api::new(place.dir().to_owned(), local, Arc::clone(&live), tokens, Arc::clone(&sandbox));
         let app = App::new(Arc::clone(&live), &settings);
         let targets =
             targets::start(&Handle::current(), Arc::clone(&live), &settings, state, &repository, Pace::default());
@@ -72,7 +75,7 @@ impl Running {
             bells.push(drafts.bell());
             threads.push(thread("drafts", move || drafts.run()).map_err(io)?);
         }
-        Ok(Running { address, live, settings, app, targets, draining, server, threads, bells })
+        Ok(Running { address, live, settings, app, sandbox, targets, draining, server, threads, bells })
     }
 
     /// Goes on with other settings. Address, remote and state folder stay those of the start.
@@ -83,6 +86,7 @@ impl Running {
             tracing::warn!("`listen`, `remote`, `state` and `telemetry` take effect at the next start");
         }
         self.app.reload(&settings);
+        self.sandbox.reload(&settings);
         self.targets.reload(&settings);
         self.settings.store(Arc::new(settings));
         self.live.bell.ring(Wake::Reload);

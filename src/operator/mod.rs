@@ -1,8 +1,9 @@
 //! The operator's file: what belongs to the machine and never to the repository. Where to listen, where state is kept,
-//! which secrets and tokens hold, where deliveries go, and which hosts may be called at all.
+//! which secrets and tokens hold, where deliveries go, which models answer, and which hosts may be called at all.
 
 mod address;
 mod file;
+mod model;
 mod outgoing;
 mod secret;
 mod target;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use address::Called;
+pub use model::Model;
 pub use outgoing::{AllowedHost, Outgoing};
 pub use secret::{Secret, SecretSource, SigningSecrets};
 pub use target::{Destination, Target};
@@ -48,6 +50,10 @@ pub struct Settings {
     pub outgoing: Outgoing,
     /// Where what is live goes.
     pub targets: Vec<Target>,
+    /// The model endpoints that agents may name.
+    pub models: BTreeMap<String, Model>,
+    /// How many days the sandbox keeps what was said.
+    pub keep_days: u32,
 }
 
 /// The secrets with which forges sign, or show, their webhooks.
@@ -96,6 +102,8 @@ impl Default for Settings {
             hooks: Hooks::default(),
             outgoing: Outgoing::default(),
             targets: Vec::new(),
+            models: BTreeMap::new(),
+            keep_days: 30,
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod lines;
 pub mod moves;
 pub mod named_drafts;
 pub mod new;
+pub mod pinned;
 pub mod problem;
 pub mod projects;
 pub mod protect;

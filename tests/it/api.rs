@@ -6,25 +6,29 @@ use crate::daemon::{Answer, Daemon};
 use crate::env::{Repo, World};
 
 /// A daemon over a repository, with the local admin's token.
-struct Service<'w> {
-    repo: Repo<'w>,
-    daemon: Daemon,
-    admin: String,
+pub struct Service<'w> {
+    pub repo: Repo<'w>,
+    pub daemon: Daemon,
+    pub admin: String,
 }
 
 impl<'w> Service<'w> {
-    fn new(world: &'w World) -> Self {
-        let repo = world.repository("shop");
-        let daemon = Daemon::start(world, &repo.dir, &[]);
+    pub fn new(world: &'w World) -> Self {
+        Self::over(world, world.repository("shop"), &[], &[])
+    }
+
+    /// A daemon over `repo`, with more arguments and more in its environment.
+    pub fn over(world: &'w World, repo: Repo<'w>, args: &[&str], environment: &[(&str, &str)]) -> Self {
+        let daemon = Daemon::start_with(world, &repo.dir, args, environment);
         let admin = std::fs::read_to_string(repo.path(".git/pointsman/admin-token")).unwrap().trim().to_owned();
         Service { repo, daemon, admin }
     }
 
-    fn token(&self, scopes: &str) -> String {
+    pub fn token(&self, scopes: &str) -> String {
         self.repo.pointsman(&["token", "create", "--name", "ci", "--scope", scopes]).ok().stdout.trim().to_owned()
     }
 
-    fn call(&self, token: &str, method: &str, path: &str, headers: &str, body: Option<&Value>) -> Answer {
+    pub fn call(&self, token: &str, method: &str, path: &str, headers: &str, body: Option<&Value>) -> Answer {
         let body = body.map(Value::to_string).unwrap_or_default();
         let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
         self.daemon.request(&format!(
@@ -34,17 +38,17 @@ impl<'w> Service<'w> {
         ))
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub fn get(&self, path: &str) -> Answer {
         self.call(&self.admin, "GET", path, "", None)
     }
 
-    fn post(&self, path: &str, body: &Value) -> Answer {
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
         self.call(&self.admin, "POST", path, "", Some(body))
     }
 }
 
 #[track_caller]
-fn data(answer: &Answer, status: u16) -> Value {
+pub fn data(answer: &Answer, status: u16) -> Value {
     assert_eq!(answer.status, status, "{answer:?}");
     let body = answer.json();
     assert_eq!(body["success"], true);
@@ -52,7 +56,7 @@ fn data(answer: &Answer, status: u16) -> Value {
 }
 
 #[track_caller]
-fn problem(answer: &Answer, status: u16, code: &str) -> Value {
+pub fn problem(answer: &Answer, status: u16, code: &str) -> Value {
     assert_eq!(answer.status, status, "{answer:?}");
     assert_eq!(answer.headers["content-type"], "application/problem+json");
     let body = answer.json();
@@ -189,6 +193,7 @@ fn every_route_stands_in_the_document_with_what_it_needs() {
             Needs::Read => "`agents:read`",
             Needs::Write => "`agents:write`",
             Needs::Deploy => "`deploy:<",
+            Needs::Chat => "`chat:write`",
         };
         assert!(line.contains(needs), "{line}");
     }
@@ -200,17 +205,32 @@ fn every_route_stands_in_the_document_with_what_it_needs() {
 
 #[test]
 fn no_route_answers_without_a_token() {
+    use pointsman::api::Needs;
     let world = World::new();
     let service = Service::new(&world);
-    let none = service.token("chat:write");
+    let (chats, reads) = (service.token("chat:write"), service.token("agents:read"));
     let native = pointsman::api::SURFACES.iter().find(|surface| surface.name == "native").unwrap();
     for route in native.routes {
         let path = route.path.replace("{agent}", "support").replace("{version}", "v1").replace("{deployment}", "x");
+        let path = path.replace("{session}", "x");
         let path = path.replace("{a}", "sandbox").replace("{b}", "live");
         let body = (route.method == "POST").then(|| json!({ "to": "live", "agents": { "support": 1 } }));
         let body = if path.ends_with("/releases") { body } else { body.map(|_| json!({})) };
-        problem(&service.call("pm_sk_wrong", route.method, &path, "", body.as_ref()), 401, "unauthorized");
+        let wrong = service.call("pm_sk_wrong", route.method, &path, "", body.as_ref());
+        if path == "/chat/completions" {
+            let lacking = service.call(&reads, route.method, &path, "", body.as_ref());
+            for (answer, status, code) in [(wrong, 401, "unauthorized"), (lacking, 403, "forbidden")] {
+                assert_eq!(
+                    (answer.status, answer.json()["error"]["code"].as_str()),
+                    (status, Some(code)),
+                    "{answer:?}"
+                );
+            }
+            continue;
+        }
+        problem(&wrong, 401, "unauthorized");
         // A token for something else is told what it lacks.
-        problem(&service.call(&none, route.method, &path, "", body.as_ref()), 403, "forbidden");
+        let none = if route.needs == Needs::Chat { &reads } else { &chats };
+        problem(&service.call(none, route.method, &path, "", body.as_ref()), 403, "forbidden");
     }
 }

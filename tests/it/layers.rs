@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Module → the modules of ours that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 18] = [
+const MAY_IMPORT: [(&str, &[&str]); 19] = [
     (
         "cli",
         &[
@@ -12,6 +12,7 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
             "controller",
             "api",
             "tokens",
+            "chat",
             "http",
             "targets",
             "live",
@@ -29,13 +30,15 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
             "domain",
         ],
     ),
-    ("api", &["http", "ops", "live", "tokens", "plan", "compare", "compile", "describe", "domain"]),
+    ("api", &["chat", "http", "ops", "live", "tokens", "plan", "compare", "compile", "describe", "domain"]),
+    ("chat", &["targets", "operator", "ops", "report", "compile", "domain"]),
     ("tokens", &["domain"]),
     ("telemetry", &["targets", "operator", "domain"]),
     (
         "controller",
         &[
             "api",
+            "chat",
             "tokens",
             "http",
             "targets",

@@ -5,6 +5,7 @@
 mod api;
 mod atoms;
 mod bad_input;
+mod chat;
 mod corpus;
 mod crash;
 mod daemon;
@@ -18,6 +19,7 @@ mod hook;
 mod idempotency;
 mod langfuse;
 mod layers;
+mod model_server;
 mod nats;
 mod openapi;
 mod outgoing;

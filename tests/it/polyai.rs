@@ -414,6 +414,7 @@ fn every_route_stands_in_the_document_with_what_it_needs() {
         let needs = match route.needs {
             Needs::Read => "`agents:read`",
             Needs::Write => "`agents:write`",
+            Needs::Chat => "`chat:write`",
             Needs::Deploy => "`deploy:<",
         };
         let row = format!("| `{} {}{}` | {needs}", route.method, surface.prefix, route.path);

@@ -4,7 +4,7 @@ use super::wire::{
     Agents, Change, ComparedEnvironments, Difference, Draft, Environments, History, Marks, Promotion, Publish,
     PublishAnswer, Reason, Release, Rollback, VersionDetail, Versions,
 };
-use super::{agents, deployments, environments, versions};
+use super::{agents, chat, completions, deployments, environments, usage, versions};
 use crate::api::route::{Needs, Route, route};
 use crate::describe::{Parameter, data, header, query, shape, shapes};
 use crate::domain::{AgentId, EnvironmentName};
@@ -190,4 +190,11 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/status", Needs::Read, "Where everything stands", agents::standing)
         .about("Drafts, versions, environments, tags that wait for a pass, and what the controller said of its newest one. Notes and tags are for tokens that may read every agent.")
         .answers(&[data::<Status>(200, "What `pointsman status` says.")]),
+    route("POST", "/agents/{agent}/tests", Needs::Chat, "Run the agent's tests", chat::examine),
+    route("POST", "/chat/sessions", Needs::Chat, "Begin a conversation", chat::begin),
+    route("GET", "/chat/sessions", Needs::Chat, "List conversations, newest first", chat::list),
+    route("GET", "/chat/sessions/{session}", Needs::Chat, "Read a conversation", chat::one),
+    route("POST", "/chat/sessions/{session}/messages", Needs::Chat, "Say something", chat::say),
+    route("POST", "/chat/completions", Needs::Chat, "Say something by OpenAI's protocol", completions::complete),
+    route("GET", "/usage", Needs::Read, "Count sessions and messages", usage::usage),
 ];

@@ -107,6 +107,7 @@ fn scope(needs: Needs) -> &'static str {
     match needs {
         Needs::Read => "agents:read",
         Needs::Write => "agents:write",
+        Needs::Chat => "chat:write",
         Needs::Deploy => "deploy:<environment>",
     }
 }

@@ -6,9 +6,11 @@ mod chat;
 mod completions;
 mod deployments;
 mod environments;
+mod page;
 mod routes;
 mod usage;
 mod versions;
+pub mod wire;
 
 use axum::response::{IntoResponse as _, Response};
 use http::HeaderMap;

@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -112,9 +112,7 @@ impl Refusal {
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        let status = status(&problem);
-        let header = (status == StatusCode::TOO_MANY_REQUESTS).then_some((RETRY_AFTER, "1"));
-        Refusal { status, problem: Box::new(problem), header }
+        Refusal { status: status(&problem), problem: Box::new(problem), header: None }
     }
 }
 
@@ -130,14 +128,18 @@ fn status(problem: &Problem) -> StatusCode {
         | "unknown_session"
         | "not_served"
         | "no_agents" => StatusCode::NOT_FOUND,
-        "findings" | "misplaced" | "empty_folder" | "policy" | "idempotency_key_reused" => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
+        "findings"
+        | "misplaced"
+        | "empty_folder"
+        | "policy"
+        | "idempotency_key_reused"
+        | "empty_message"
+        | "message_too_long"
+        | "draft_or_environment" => StatusCode::UNPROCESSABLE_ENTITY,
         "forbidden" => StatusCode::FORBIDDEN,
         "remote_unreachable" | "push_refused" | "model_failed" => StatusCode::BAD_GATEWAY,
         "git_timeout" | "model_timeout" => StatusCode::GATEWAY_TIMEOUT,
-        "too_many_chats" => StatusCode::TOO_MANY_REQUESTS,
-        "locked" => StatusCode::SERVICE_UNAVAILABLE,
+        "locked" | "busy" => StatusCode::SERVICE_UNAVAILABLE,
         "io" | "git" | "git_program" | "corrupt" | "sandbox_unavailable" | "fault" => StatusCode::INTERNAL_SERVER_ERROR,
         _ if problem.kind == Kind::Usage => StatusCode::BAD_REQUEST,
         _ => StatusCode::CONFLICT,

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::Api;
 use crate::domain::{AgentId, EnvironmentName, VersionNumber};
-use crate::ops::{Problem, Workspace};
+use crate::ops::{Problem, Workspace, idempotency};
 use crate::tokens::{Need, Right, Token};
 
 /// The head of a request.
@@ -42,6 +42,14 @@ impl Call {
     /// A header that is text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.asked.header(name)
+    }
+
+    /// The key under which the answer is kept. One that is not even text must not be taken for none.
+    pub(super) fn idempotency_key(&self) -> Result<Option<String>, Problem> {
+        let Some(value) = self.asked.headers.get("idempotency-key") else { return Ok(None) };
+        let key = value.to_str().unwrap_or_default();
+        idempotency::check(key)?;
+        Ok(Some(key.to_owned()))
     }
 
     /// Refuses what no scope of the token allows. A refusal names the missing scope and nothing else, so it never tells

@@ -76,12 +76,13 @@ impl Api {
     /// The API over the repository in `dir`.
     pub fn new(dir: PathBuf, local: bool, live: Arc<Live>, tokens: Tokens, sandbox: Arc<Sandbox>) -> Arc<Self> {
         let (reading, writing) = (Lane::new(READING), Lane::new(WRITING));
-        Arc::new(Api { dir, local, live, tokens, sandbox, reading, writing, refusals: patience::Refusals::default() })
+        let refusals = patience::Refusals::default();
+        Arc::new(Api { dir, local, live, tokens, sandbox, reading, writing, refusals })
     }
 
     /// A turn to work on the repository. Where very many wait, the next one is told to come again.
     async fn turn(&self, needs: Needs) -> Result<SemaphorePermit<'_>, Refusal> {
-        let lane = if needs == Needs::Read { &self.reading } else { &self.writing };
+        let lane = if matches!(needs, Needs::Read | Needs::Chat) { &self.reading } else { &self.writing };
         let _place = lane.waiting.try_acquire().map_err(|_| {
             let said = "too many calls wait for their turn";
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "busy", said, "try again in a moment")

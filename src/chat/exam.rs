@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -28,8 +29,9 @@ const AT_ONCE: usize = 4;
 const WITHIN: Duration = Duration::from_secs(600);
 
 /// What came of an agent's tests.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "TestRun")]
 pub struct Exam {
     /// The agent.
     pub agent_id: AgentId,
@@ -50,8 +52,9 @@ pub struct Exam {
 }
 
 /// What came of one test.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "TestOutcome")]
 pub struct Outcome {
     /// Its name.
     pub name: String,

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, PoisonError, Weak};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
@@ -11,7 +12,7 @@ use super::agent::Agent;
 use super::offline;
 use super::said::Said;
 use super::sandbox::{
-    LARGEST_MESSAGE, MOST_LINES, MOST_REPLIES, OFFLINE, Sandbox, Wish, fault, moment, unknown_session,
+    LONGEST_MESSAGE, MOST_LINES, MOST_REPLIES, OFFLINE, Sandbox, Wish, fault, moment, unknown_session,
 };
 use super::store::{Kind, Line, Role, Session};
 use crate::domain::{AgentId, Digest, VersionNumber};
@@ -19,8 +20,9 @@ use crate::ops::pinned::Pinned;
 use crate::ops::{Problem, idempotency};
 
 /// An answered message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ChatReply")]
 pub struct Spoken {
     /// The session.
     pub session_id: String,
@@ -71,7 +73,7 @@ impl Sandbox {
         wish: &Wish,
     ) -> Result<Talk, Problem> {
         let Some((Role::User, newest)) = heard.last().cloned() else {
-            return Err(Problem::usage("bad_request", "the last of `messages` is not a user's").hint("end with one"));
+            return Err(Problem::usage("empty_message", "the last of `messages` is not a user's").hint("end with one"));
         };
         check_message(&newest, wish.key.as_deref())?;
         let (agent, mut opening) = self.opening(pinned, Kind::Completion, wish)?;
@@ -133,7 +135,7 @@ impl Sandbox {
         work: impl FnOnce(UnboundedSender<String>) -> F,
     ) -> Result<Talk, Problem> {
         let turn = Arc::clone(&self.replies).try_acquire_owned().map_err(|_| {
-            Problem::refused("too_many_chats", format!("{MOST_REPLIES} replies are being made")).hint("wait a moment")
+            Problem::refused("busy", format!("{MOST_REPLIES} replies are being made")).hint("wait a moment")
         })?;
         let (words, heard) = mpsc::unbounded_channel();
         let (done, end) = oneshot::channel();
@@ -257,11 +259,11 @@ enum LookedUp {
 
 fn check_message(text: &str, key: Option<&str>) -> Result<(), Problem> {
     if text.trim().is_empty() {
-        return Err(Problem::usage("bad_request", "the message says nothing").hint("{\"content\": \"Hello\"}"));
+        return Err(Problem::usage("empty_message", "the message says nothing").hint("{\"content\": \"Hello\"}"));
     }
-    if text.len() > LARGEST_MESSAGE {
-        return Err(Problem::usage("bad_request", format!("the message is larger than {LARGEST_MESSAGE} bytes"))
-            .hint("say less at once"));
+    if text.chars().count() > LONGEST_MESSAGE {
+        let message = format!("the message is longer than {LONGEST_MESSAGE} characters");
+        return Err(Problem::usage("message_too_long", message).hint("say less at once"));
     }
     key.map_or(Ok(()), idempotency::check)
 }

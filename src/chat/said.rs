@@ -1,9 +1,11 @@
 //! What came of one thing that a caller said.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A reply and what was done on the way to it. Nothing of it left this machine but words to the model.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ChatSaid")]
 pub struct Said {
     /// The words.
     pub content: String,

@@ -23,8 +23,8 @@ use crate::ops::pinned::Pinned;
 /// What the offline responder is called.
 pub const OFFLINE: &str = "offline";
 
-/// Bytes of a message.
-pub const LARGEST_MESSAGE: usize = 32 << 10;
+/// Characters of a message.
+pub const LONGEST_MESSAGE: usize = 16_000;
 
 /// Lines of a session, of both sides.
 pub(super) const MOST_LINES: u32 = 1_000;

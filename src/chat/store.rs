@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::said::Said;
@@ -25,8 +26,9 @@ const BUSY: Duration = Duration::from_secs(10);
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
 /// What kind of conversation it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "ChatKind")]
 pub enum Kind {
     /// Messages follow one another.
     Session,
@@ -44,8 +46,9 @@ impl Kind {
 }
 
 /// A session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ChatSession")]
 pub struct Session {
     /// A UUIDv7.
     pub id: String,
@@ -72,8 +75,9 @@ pub struct Session {
 }
 
 /// Who said something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "ChatRole")]
 pub enum Role {
     /// The caller.
     User,
@@ -82,8 +86,9 @@ pub enum Role {
 }
 
 /// Something that was said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ChatLine")]
 pub struct Line {
     /// Its place in the session, from 0 on.
     pub sequence: u32,
@@ -112,7 +117,8 @@ pub struct Opening {
 }
 
 /// What was used on one day (UTC).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "UsedOnDay")]
 pub struct Usage {
     /// The agent.
     pub agent: AgentId,

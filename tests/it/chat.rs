@@ -108,15 +108,15 @@ fn a_draft_is_talked_to_as_it_is_and_a_session_keeps_what_it_began_with() {
     for (body, status, code) in [
         (json!({ "agentId": "nobody" }), 404, "unknown_agent"),
         (json!({ "agentId": "nobody", "draftMode": true }), 404, "unknown_agent"),
-        (json!({ "agentId": "NO BODY" }), 400, "invalid_agent_id"),
+        (json!({ "agentId": "NO BODY" }), 400, "bad_request"),
         (json!({ "agentId": "support", "environment": "nowhere" }), 404, "unknown_environment"),
-        (json!({ "agentId": "support", "environment": "live", "draftMode": true }), 400, "bad_request"),
+        (json!({ "agentId": "support", "environment": "live", "draftMode": true }), 422, "draft_or_environment"),
         (json!({}), 400, "bad_request"),
     ] {
         problem(&service.post("/chat/sessions", &body), status, code);
     }
-    problem(&service.say(&pinned, "", &json!({ "content": " " })), 400, "bad_request");
-    problem(&service.say(&pinned, "", &json!({ "content": "x".repeat(40_000) })), 400, "bad_request");
+    problem(&service.say(&pinned, "", &json!({ "content": " " })), 422, "empty_message");
+    problem(&service.say(&pinned, "", &json!({ "content": "x".repeat(16_001) })), 422, "message_too_long");
     problem(&service.say(&json!({ "id": "nothing" }), "", &json!({ "content": "x" })), 404, "unknown_session");
 }
 
@@ -367,7 +367,7 @@ fn a_program_that_speaks_openais_protocol_talks_to_what_is_published() {
     for model in ["nobody", "GPT 4"] {
         refused(&ask(&json!({ "model": model, "messages": messages })), 400, "model_not_found");
     }
-    refused(&ask(&json!({ "model": "support", "messages": [] })), 400, "bad_request");
+    refused(&ask(&json!({ "model": "support", "messages": [] })), 422, "empty_message");
     refused(&ask(&json!({ "messages": 1 })), 400, "bad_request");
     server.will([Act::Says(&["Not ", "yet"])]);
     let whole = ask(&json!({ "model": "support", "messages": messages, "temperature": 2, "n": 1 }));

@@ -7,74 +7,49 @@ use axum::body::Bytes;
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::page;
+use super::wire::{BeginSession, Message, RunTests, SessionDetail, Sessions, Words};
 use crate::api::answer::{Answer, Refusal};
 use crate::api::call::Call;
-use crate::chat::{Line, Session, Spoken, Talk, Wish, unknown_session};
+use crate::chat::{Session, Spoken, Talk, Wish, unknown_session};
 use crate::domain::AgentId;
 use crate::ops::Problem;
-use crate::ops::pinned::{self, Pinned};
+use crate::ops::pinned;
 use crate::ops::side::SideName;
 use crate::tokens::Right;
 
 /// How many sessions a page has unless asked for otherwise, and at most.
-const PAGE: usize = 20;
-const LARGEST_PAGE: usize = 100;
+pub(super) const PAGE: usize = 20;
+pub(super) const LARGEST_PAGE: usize = 100;
 
 /// How long a stream says nothing at most: proxies cut a line that is silent for a minute.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// The body that begins a session.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Begin {
-    agent_id: String,
-    #[serde(default)]
-    draft_mode: bool,
-    draft: Option<String>,
-    environment: Option<String>,
-    #[serde(default)]
-    offline: bool,
-}
-
-/// A session with what was said in it.
-#[derive(Serialize)]
-struct Told {
-    #[serde(flatten)]
-    session: Session,
-    messages: Vec<Line>,
-}
-
 /// `POST /chat/sessions`: 201 and the session with the agent's greeting; 200 where the key had begun it already.
 pub(super) fn begin(call: &Call) -> Result<Answer, Problem> {
-    let said: Begin = call.said()?;
-    let agent: AgentId = said.agent_id.parse()?;
+    let said: BeginSession = call.said()?;
+    let agent = said.agent_id;
     // Asked before anything about the agent is read.
     call.authorise(Right::ChatWrite, Some(&agent))?;
     if said.draft.is_some() && !said.draft_mode || said.environment.is_some() && said.draft_mode {
-        return Err(Problem::usage("bad_request", "a draft is in no environment, and only a draft has a branch")
+        let message = "a draft is in no environment, and only a draft has a branch";
+        return Err(Problem::usage("draft_or_environment", message)
             .hint("{\"draftMode\": true, \"draft\": \"<branch>\"} or {\"environment\": \"live\"}"));
     }
     let pinned = if said.draft_mode {
         pinned::pin(&call.workspace, &agent, &said.draft.map_or(SideName::Draft, SideName::NamedDraft))?
     } else {
-        live(call, &agent, said.environment.as_deref())?
+        pinned::live(&call.workspace, &agent, said.environment.as_ref())?
     };
-    let (session, messages, created) = call.api.sandbox.begin(&pinned, &wish(call, said.offline))?;
+    let (session, messages, created) = call.api.sandbox.begin(&pinned, &wish(call, said.offline)?)?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok(Answer::ok(&Told { session, messages })?.status(status))
+    Ok(Answer::ok(&SessionDetail { session, messages })?.status(status))
 }
 
-/// What an environment serves of `agent` now; the published one where none is named.
-pub(super) fn live(call: &Call, agent: &AgentId, environment: Option<&str>) -> Result<Pinned, Problem> {
-    let environment = environment.map(Call::environment).transpose()?;
-    pinned::live(&call.workspace, agent, environment.as_ref())
-}
-
-pub(super) fn wish(call: &Call, offline: bool) -> Wish {
-    Wish { offline, caller: call.token.id.clone(), key: call.header("idempotency-key").map(str::to_owned) }
+pub(super) fn wish(call: &Call, offline: bool) -> Result<Wish, Problem> {
+    Ok(Wish { offline, caller: call.token.id.clone(), key: call.idempotency_key()? })
 }
 
 /// The session of the path, if the caller may talk in it: one of its own, or any of an agent that it administers. Others
@@ -93,39 +68,26 @@ fn may_see(call: &Call, session: &Session) -> bool {
 /// `GET /chat/sessions?agent=&limit=&cursor=`: the cursor is the last session of the page before.
 pub(super) fn list(call: &Call) -> Result<Answer, Problem> {
     let agent = call.query.get("agent").map(|text| text.parse::<AgentId>()).transpose()?;
-    let limit = match call.query.get("limit").map(|text| text.parse::<usize>()) {
-        None => PAGE,
-        Some(Ok(limit)) if (1..=LARGEST_PAGE).contains(&limit) => limit,
-        Some(_) => {
-            return Err(Problem::usage("bad_request", format!("`limit` is a number from 1 to {LARGEST_PAGE}"))
-                .hint(format!("?limit={PAGE}")));
-        }
-    };
+    let limit = page::limit::<PAGE, LARGEST_PAGE>(call)?;
+    let before = call.query.get("cursor").map(|text| {
+        uuid::Uuid::try_parse(text).map(|id| id.to_string()).map_err(|_| {
+            Problem::usage("bad_request", "`cursor` is no session's id").hint("send the nextCursor of the page before")
+        })
+    });
     let wanted =
         |session: &Session| agent.as_ref().is_none_or(|agent| session.agent_id == *agent) && may_see(call, session);
     // One more tells whether there is another page.
-    let mut sessions = call.api.sandbox.sessions(call.query.get("cursor").map(String::as_str), limit + 1, wanted)?;
-    let more = sessions.len() > limit;
-    sessions.truncate(limit);
-    let cursor = sessions.last().filter(|_| more).map(|last| last.id.clone());
-    Answer::ok(&json!({ "sessions": sessions, "nextCursor": cursor }))
+    let found = call.api.sandbox.sessions(before.transpose()?.as_deref(), limit + 1, wanted)?;
+    let (sessions, more) = page::cut(found.into_iter(), limit);
+    let next_cursor = sessions.last().filter(|_| more).map(|last| last.id.clone());
+    Answer::ok(&Sessions { sessions, next_cursor })
 }
 
 /// `GET /chat/sessions/{session}`
 pub(super) fn one(call: &Call) -> Result<Answer, Problem> {
     let session = session(call)?;
     let messages = call.api.sandbox.lines(&session.id)?;
-    Answer::ok(&Told { session, messages })
-}
-
-/// A message.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Message {
-    #[serde(alias = "message")]
-    content: String,
-    #[serde(default)]
-    stream: bool,
+    Answer::ok(&SessionDetail { session, messages })
 }
 
 /// `POST /chat/sessions/{session}/messages`: the reply, or server-sent events where `stream` or the `Accept` header asks
@@ -135,7 +97,7 @@ pub(super) fn say(call: &Call) -> Result<Answer, Problem> {
     let session = session(call)?;
     let said: Message = call.said()?;
     let streams = said.stream || call.header("accept").is_some_and(|kinds| kinds.contains("text/event-stream"));
-    let key = call.header("idempotency-key").map(str::to_owned);
+    let key = call.idempotency_key()?;
     let talk = call.api.sandbox.say(&session.id, &said.content, key)?;
     Ok(Answer::later(async move { if streams { begun(talk, &Native).await } else { Answer::ok(&talk.end().await?) } }))
 }
@@ -155,7 +117,7 @@ struct Native;
 
 impl Telling for Native {
     fn words(&self, words: &str) -> String {
-        event("delta", &json!({ "content": words }))
+        event("delta", &json!(Words { content: words.to_owned() }))
     }
 
     fn end(&self, spoken: &Spoken, _: bool) -> String {
@@ -205,24 +167,18 @@ fn events(first: String, talk: Talk, telling: impl Telling) -> impl Stream<Item 
     })
 }
 
-/// The body that runs tests.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Examine {
-    against: Option<String>,
-    offline: bool,
-}
-
 /// `POST /agents/{agent}/tests`: against the draft unless a version or an environment is named.
 pub(super) fn examine(call: &Call) -> Result<Answer, Problem> {
     let agent = call.agent()?;
-    let said: Examine = call.said()?;
+    let said: RunTests = call.said()?;
     let against = said.against.as_deref().unwrap_or("draft");
     let pinned = match against.parse::<SideName>() {
         Ok(side) => pinned::pin(&call.workspace, &agent, &side)?,
         Err(_) => match call.version_called(&agent, against) {
             Ok(version) => pinned::pin(&call.workspace, &agent, &SideName::Version(version))?,
-            Err(problem) if problem.code == "unknown_version" => live(call, &agent, Some(against))?,
+            Err(problem) if problem.code == "unknown_version" => {
+                pinned::live(&call.workspace, &agent, Some(&Call::environment(against)?))?
+            }
             Err(problem) => return Err(problem),
         },
     };

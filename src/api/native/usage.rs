@@ -1,7 +1,6 @@
 //! What was used: counted from the sandbox's rows at the moment of the call.
 
-use serde_json::json;
-
+use super::wire::{UsageReport, UsageTotal, UsageTotals};
 use crate::api::answer::Answer;
 use crate::api::call::Call;
 use crate::chat::Usage;
@@ -26,13 +25,12 @@ pub(super) fn usage(call: &Call) -> Result<Answer, Problem> {
                 && call.may_read(&used.agent)
         });
     }
-    let total = |used: &[Usage]| {
-        let (sessions, messages) =
-            used.iter().fold((0, 0), |(sessions, messages), used| (sessions + used.sessions, messages + used.messages));
-        json!({ "sessions": sessions, "messages": messages })
+    let total = |used: &[Usage]| UsageTotal {
+        sessions: used.iter().map(|used| used.sessions).sum(),
+        messages: used.iter().map(|used| used.messages).sum(),
     };
-    let totals = json!({ "billed": total(&billed), "draft": total(&drafts) });
-    Answer::ok(&json!({ "billed": billed, "draft": drafts, "total": totals }))
+    let total = UsageTotals { billed: total(&billed), draft: total(&drafts) };
+    Answer::ok(&UsageReport { billed, draft: drafts, total })
 }
 
 fn day(call: &Call, name: &str) -> Result<Option<jiff::civil::Date>, Problem> {

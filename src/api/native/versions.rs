@@ -36,7 +36,7 @@ pub(super) fn publish(call: &Call) -> Result<Answer, Problem> {
             description: said.description,
             draft: said.draft,
             over: said.over,
-            idempotency_key: call.header("idempotency-key").map(str::to_owned),
+            idempotency_key: call.idempotency_key()?,
         },
     )?;
     let activation = activate_too(call, &agent, published.version.version, activate, confirm)?;
@@ -157,7 +157,7 @@ pub(super) fn revoke(call: &Call) -> Result<Answer, Problem> {
     let number = call.version(&agent)?;
     let Reason { reason, dry_run } = call.said()?;
     let (intent, agents): (Intent, _) = moves::revoke(VersionTag { agent, number });
-    let idempotency_key = call.header("idempotency-key").map(str::to_owned);
+    let idempotency_key = call.idempotency_key()?;
     let manner = moves::Manner { reason, dry_run, idempotency_key };
     Ok(Answer::ok(&moves::carry_out(&call.workspace, "revoke", intent, agents, &manner)?)?.moved())
 }

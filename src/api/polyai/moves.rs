@@ -59,7 +59,7 @@ pub(super) fn publish(call: &Call) -> Result<Answer, Problem> {
         return Err(Problem::refused("gate_unmet", message).hint("publish to sandbox and promote from there"));
     }
     let note = said.deployment_message.filter(|message| !message.is_empty());
-    let key = call.header("idempotency-key").map(str::to_owned);
+    let key = call.idempotency_key()?;
     let wanted = PublishCall { note: note.clone(), idempotency_key: key, ..PublishCall::default() };
     let published = publish_draft(&call.workspace, &agent, &wanted)?;
     let version = published.version.version;
@@ -168,7 +168,7 @@ fn go(
     agent: &AgentId,
     reason: Option<String>,
 ) -> Result<Deployment, Problem> {
-    let key = call.header("idempotency-key").map(str::to_owned);
+    let key = call.idempotency_key()?;
     let manner = Manner { reason: reason.unwrap_or_default(), idempotency_key: key, ..Manner::default() };
     let moved: Moved = moves::carry_out(&call.workspace, verb, intent, [agent.clone()].into(), &manner)?;
     let all = deployments::list(&call.workspace, agent, &rung.environment)?;

@@ -32,4 +32,5 @@ mod setup;
 mod stage;
 mod targets;
 mod telemetry;
+mod tls;
 mod world;

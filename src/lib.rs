@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod client;
 pub mod compare;
 pub mod compile;
 pub mod controller;

@@ -172,7 +172,7 @@ impl Args {
 }
 
 /// A folder per remote below the user's state folder (XDG base directories).
-fn own_state(remote: &str) -> Option<PathBuf> {
+pub(super) fn own_state(remote: &str) -> Option<PathBuf> {
     let base = std::env::var_os("XDG_STATE_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state")))?;

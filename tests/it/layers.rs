@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Module → the modules of ours that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 18] = [
+const MAY_IMPORT: [(&str, &[&str]); 19] = [
     (
         "cli",
         &[
             "telemetry",
             "controller",
+            "client",
             "api",
             "tokens",
             "http",
@@ -30,6 +31,7 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
         ],
     ),
     ("api", &["http", "ops", "live", "tokens", "plan", "compare", "compile", "describe", "domain"]),
+    ("client", &["api", "ops", "compile", "domain"]),
     ("tokens", &["domain"]),
     ("telemetry", &["targets", "operator", "domain"]),
     (

@@ -23,6 +23,7 @@ mod policy;
 mod promises;
 mod reading;
 mod release;
+mod remote_verbs;
 mod remotes;
 mod repositories;
 mod serve;

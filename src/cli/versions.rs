@@ -1,7 +1,7 @@
 //! `pointsman versions`
 
 use super::{Done, Session};
-use crate::ops::inspect::{VersionView, versions};
+use crate::ops::inspect::VersionView;
 use crate::present::escape::escape;
 use crate::present::terminal::{Style, table};
 
@@ -16,10 +16,9 @@ pub struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Done {
-    let workspace = session.workspace()?;
-    let agent = workspace.agent(args.agent.as_deref())?;
-    let mut all = versions(&workspace, &agent)?;
-    let total = all.len();
+    let place = session.place()?;
+    let agent = place.agent(args.agent.as_deref())?;
+    let (mut all, total) = place.versions(&agent, args.limit)?;
     all.truncate(args.limit);
     if all.is_empty() {
         session.tell(&format!("{agent} has no published version yet: pointsman publish {agent}"));

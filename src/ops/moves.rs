@@ -42,10 +42,10 @@ pub struct Moved {
     /// Why nothing had to be done, or what else to know.
     pub note: Option<String>,
     /// What waits in the environments, about these agents; a fact of the moment and not part of a kept answer.
-    #[serde(skip_deserializing)]
+    #[serde(default)]
     pub waits: Vec<Wait>,
     /// What is wrong with pointsman.toml, if anything; a fact of the moment too.
-    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
     /// Whether this only says what would happen.
     pub dry_run: bool,

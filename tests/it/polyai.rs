@@ -416,7 +416,6 @@ fn every_route_stands_in_the_document_with_what_it_needs() {
             Needs::Write => "`agents:write`",
             Needs::Chat => "`chat:write`",
             Needs::Deploy => "`deploy:<",
-            Needs::Chat => "`chat:write`",
         };
         let row = format!("| `{} {}{}` | {needs}", route.method, surface.prefix, route.path);
         assert!(document.contains(&row), "docs/polyai.md lacks {row}");

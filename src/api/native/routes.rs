@@ -2,8 +2,8 @@
 
 use super::wire::{
     Agents, BeginSession, Change, ComparedEnvironments, Completion, CompletionRequest, Difference, Draft, Environments,
-    History, Message, Promotion, Publish, PublishAnswer, Reason, Release, Rollback, RunTests, SessionDetail, Sessions,
-    UsageReport, VersionDetail, Versions, Words,
+    History, Marks, Message, Promotion, Publish, PublishAnswer, Reason, Release, Rollback, RunTests, SessionDetail,
+    Sessions, UsageReport, VersionDetail, Versions, Words,
 };
 use super::{agents, chat, completions, deployments, environments, usage, versions};
 use crate::api::route::{Needs, Route, route};

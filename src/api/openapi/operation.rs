@@ -109,7 +109,6 @@ fn scope(needs: Needs) -> &'static str {
         Needs::Write => "agents:write",
         Needs::Chat => "chat:write",
         Needs::Deploy => "deploy:<environment>",
-        Needs::Chat => "chat:write",
     }
 }
 

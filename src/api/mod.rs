@@ -14,6 +14,7 @@ mod surface;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -41,12 +42,20 @@ pub struct Api {
     tokens: Tokens,
     turns: Semaphore,
     refusals: front::Refusals,
+    /// Whether the first generation of the Atoms API is answered.
+    atoms_v1: AtomicBool,
 }
 
 impl Api {
     /// The API over the repository in `dir`.
     pub fn new(dir: PathBuf, local: bool, live: Arc<Live>, tokens: Tokens) -> Arc<Self> {
         let (turns, refusals) = (Semaphore::new(AT_ONCE), front::Refusals::default());
-        Arc::new(Api { dir, local, live, tokens, turns, refusals })
+        Arc::new(Api { dir, local, live, tokens, turns, refusals, atoms_v1: AtomicBool::new(true) })
+    }
+
+    /// Whether drafts and versions, the first generation of the Atoms API, are answered from now on. Where they are not,
+    /// its callers are told to come over to branches and revisions.
+    pub fn answer_atoms_v1(&self, answered: bool) {
+        self.atoms_v1.store(answered, Ordering::Relaxed);
     }
 }

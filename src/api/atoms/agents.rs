@@ -128,6 +128,18 @@ pub(super) fn one(call: &Call) -> Result<Answer, Problem> {
     Answer::ok(&agent)
 }
 
+/// `GET /agent/{id}/workflow`: what the MCP server reads prompts from.
+pub(super) fn workflow(call: &Call) -> Result<Answer, Problem> {
+    let seen = Seen::of(call)?;
+    let (_, config) = shown(&seen)?;
+    let resolved = config.resolved();
+    Answer::ok(&json!({
+        "_id": ids::of_agent(&seen.agent),
+        "type": config.workflow_type(),
+        "singlePromptConfig": { "prompt": resolved["prompt"], "tools": resolved.get("tools").unwrap_or(&json!([])) },
+    }))
+}
+
 /// What a body says about an agent apart from its versions.
 fn metadata(said: &Map<String, Value>) -> Result<AgentMarkChange, Problem> {
     let text = |key: &str| match said.get(key) {

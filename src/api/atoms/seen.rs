@@ -1,6 +1,7 @@
 //! An agent with its lines and versions as a call sees it, and what of it goes over the wire.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use serde_json::{Map, Value, json};
 
@@ -33,6 +34,19 @@ impl<'c> Seen<'c> {
         // Who may read nothing learns nothing, on routes that ask for rights later too.
         let agent = ids::agent(call).or_else(|unknown| call.authorise(Right::AgentsRead, None).and(Err(unknown)))?;
         Self::read(call, agent)
+    }
+
+    /// The same for a call of the first generation, if the operator has it answered.
+    pub(super) fn of_v1(call: &'c Call) -> Result<Self, Problem> {
+        let seen = Self::of(call)?;
+        if call.api.atoms_v1.load(Ordering::Relaxed) {
+            return Ok(seen);
+        }
+        Err(Problem::refused(
+            super::MIGRATED,
+            "this organization uses branches and revisions; drafts and versions are no more",
+        )
+        .hint("GET /agent/<id>/branches"))
     }
 
     pub(super) fn read(call: &'c Call, agent: AgentId) -> Result<Self, Problem> {

@@ -78,7 +78,7 @@ pub(super) fn list(call: &Call) -> Result<Answer, Problem> {
     let archived = call.query.get("archived").is_some_and(|said| said == "true");
     let mut agents = Vec::new();
     for agent in ids::known(call)?.into_iter().filter(|agent| call.may_read(agent)) {
-        let seen = Seen::read(call, agent)?;
+        let seen = Seen::known(call, agent)?;
         // One whose draft does not compile is listed without a config.
         let (frozen, config) = shown(&seen).unwrap_or_default();
         agents.push(agent_json(&seen, &frozen, &config)?);
@@ -256,7 +256,7 @@ fn begin(call: &Call, name: &str, files: Files, settings: &AgentMarkChange) -> R
     if !settings.settings.is_empty() {
         moves::mark_agent(&call.workspace, &agent, settings.clone())?;
     }
-    let seen = Seen::read(call, agent.clone())?;
+    let seen = Seen::known(call, agent.clone())?;
     if seen.active().is_none()
         && let Err(problem) = seen.activate(&version)
     {

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod compare;
 pub mod compile;
 pub mod controller;
+pub mod describe;
 pub mod domain;
 pub mod http;
 pub mod live;

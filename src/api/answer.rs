@@ -84,7 +84,9 @@ fn status(problem: &Problem) -> StatusCode {
         | "unknown_commit"
         | "not_served"
         | "no_agents" => StatusCode::NOT_FOUND,
-        "findings" | "misplaced" | "empty_folder" | "policy" => StatusCode::UNPROCESSABLE_ENTITY,
+        "findings" | "misplaced" | "empty_folder" | "policy" | "idempotency_key_reused" => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         "forbidden" => StatusCode::FORBIDDEN,
         "remote_unreachable" | "push_refused" => StatusCode::BAD_GATEWAY,
         "git_timeout" => StatusCode::GATEWAY_TIMEOUT,

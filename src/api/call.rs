@@ -50,15 +50,34 @@ impl Call {
         if self.token.allows(&Need { right: right.clone(), agent }) {
             return Ok(());
         }
-        let of = agent.map(|agent| format!("@{agent}")).unwrap_or_default();
-        Err(Problem::refused("forbidden", format!("this token lacks the scope `{right}{of}`"))
-            .hint(format!("pointsman token create --name <name> --scope {right}{of}"))
-            .details(serde_json::json!({ "missingScope": format!("{right}{of}") })))
+        Err(lacks(&right, agent))
+    }
+
+    /// The refusal of an id that names nothing: only who has `right` over all agents is told so. To others it is what an
+    /// agent is that they have no right to.
+    pub(super) fn unknown(&self, right: Right, unknown: Problem) -> Problem {
+        if self.token.allows_everywhere(&right) {
+            return unknown;
+        }
+        lacks(&right, None)
+    }
+
+    /// Whether the caller may read, change or deploy `agent`, so that it is no secret to them.
+    pub(super) fn knows(&self, agent: &AgentId) -> bool {
+        self.token.scopes.iter().any(|scope| match scope.right {
+            Right::AgentsRead | Right::AgentsWrite | Right::Deploy(_) | Right::Admin => scope.covers(agent),
+            Right::ChatWrite | Right::Approve(_) => false,
+        })
     }
 
     /// Whether the caller may read `agent`; lists are cut to these.
     pub(super) fn may_read(&self, agent: &AgentId) -> bool {
         self.token.allows(&Need { right: Right::AgentsRead, agent: Some(agent) })
+    }
+
+    /// Whether the caller may read every agent, and so what is about none.
+    pub(super) fn may_read_all(&self) -> bool {
+        self.token.allows(&Need { right: Right::AgentsRead, agent: None })
     }
 
     /// The agent of the path.
@@ -92,6 +111,10 @@ impl Call {
     /// The body as `T`; a call without one says nothing.
     pub(super) fn said<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let body = if self.body.is_null() { serde_json::json!({}) } else { self.body.clone() };
+        if !body.is_object() {
+            // A list would be taken for the fields in their order.
+            return Err(Problem::usage("bad_request", "the body is no object").hint("send {\"<field>\": …}"));
+        }
         serde_json::from_value(body).map_err(|error| {
             Problem::usage("bad_request", format!("the body does not fit: {error}"))
                 .hint("the route's schema is in /openapi.json")
@@ -104,4 +127,12 @@ impl Call {
             Problem::usage("bad_request", error.to_string()).hint("GET /api/v1/environments lists them")
         })
     }
+}
+
+/// The refusal that names a missing scope.
+fn lacks(right: &Right, agent: Option<&AgentId>) -> Problem {
+    let of = agent.map(|agent| format!("@{agent}")).unwrap_or_default();
+    Problem::refused("forbidden", format!("this token lacks the scope `{right}{of}`"))
+        .hint(format!("pointsman token create --name <name> --scope {right}{of}"))
+        .details(serde_json::json!({ "missingScope": format!("{right}{of}") }))
 }

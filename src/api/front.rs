@@ -2,27 +2,29 @@
 //! where it may block.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{Query, RawPathParams, Request};
 use axum::response::Response;
-use axum::routing::{MethodFilter, on};
-use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, Method, StatusCode};
+use axum::routing::{MethodFilter, any, on};
+use http::header::{CONTENT_TYPE, IF_MATCH, WWW_AUTHENTICATE};
+use http::{HeaderMap, Method, StatusCode, Uri};
 
 use super::answer::{Answer, Refusal};
 use super::call::{Asked, Call};
 use super::route::{Needs, Route};
 use super::surface::{SURFACES, Surface};
-use super::{Api, SERVED_WITHIN};
+use super::{Api, SERVED_WITHIN, openapi, patience};
+use crate::describe::Place;
 use crate::domain::Identity;
+use crate::domain::nearest::nearest;
 use crate::live::Wake;
 use crate::ops::{Problem, Workspace};
-use crate::tokens::{Right, Token};
+use crate::tokens::{HOST, Right, Token};
 
 /// The largest body of a call, in bytes.
 const LARGEST_BODY: usize = 1 << 20;
@@ -30,58 +32,71 @@ const LARGEST_BODY: usize = 1 << 20;
 /// How long a body may take to come.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 
-/// How many wrong tokens a minute are answered as such.
-const WRONG_TOKENS: u64 = 60;
+/// The longest path and query that is looked at, in bytes.
+const LONGEST_URI: usize = 8 * 1024;
 
-/// Counts wrong tokens by the minute. A token has 256 random bits, so this only keeps the log and the disk quiet.
-#[derive(Default)]
-pub(super) struct Refusals {
-    minute: Mutex<Option<Instant>>,
-    count: AtomicU64,
-}
+/// The most that all headers of a call may have together, in bytes; well below where the connection itself gives up, so
+/// that a caller is told.
+const LARGEST_HEAD: usize = 12 * 1024;
 
-impl Refusals {
-    /// Whether this one is too many.
-    fn one_more(&self) -> bool {
-        let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
-        if minute.is_none_or(|began| began.elapsed() > Duration::from_secs(60)) {
-            *minute = Some(Instant::now());
-            self.count.store(0, Ordering::Relaxed);
-        }
-        self.count.fetch_add(1, Ordering::Relaxed) >= WRONG_TOKENS
-    }
-}
-
-/// The routes of all surfaces.
+/// The routes of all surfaces, and the description of all routes.
 pub fn router(api: &Arc<Api>) -> Router {
+    let surfaces = SURFACES.iter().map(|surface| of_surface(api, surface));
+    surfaces.fold(openapi::router(), Router::merge)
+}
+
+/// The routes of one surface, which says in its own way that something is not there.
+fn of_surface(api: &Arc<Api>, surface: &'static Surface) -> Router {
     let mut router = Router::new();
-    for (surface, route) in SURFACES.iter().flat_map(|surface| surface.routes.iter().map(move |route| (surface, route)))
-    {
+    for route in surface.routes {
         let method = Method::from_bytes(route.method.as_bytes()).expect("tables name methods");
         let filter = MethodFilter::try_from(method).expect("tables name methods that can be routed");
         let api = Arc::clone(api);
-        let handler = move |params: RawPathParams, query: Query<BTreeMap<String, String>>, request: Request| {
-            let path = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            answer(Arc::clone(&api), surface, route, path, query.0, request)
+        let handler = move |params: Result<RawPathParams, RawPathParamsRejection>, request: Request| {
+            answer(Arc::clone(&api), surface, route, params, request)
         };
         router = router.route(&format!("{}{}", surface.prefix, route.path), on(filter, handler));
     }
-    router
+    let wrong_method = move |request: Request| async move {
+        let said = format!("`{}` is not a method of this route", request.method());
+        let hint = "the header `Allow` names those that are";
+        refused(surface, Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", said, hint), request)
+    };
+    let nothing_there = move |request: Request| async move {
+        let said = "there is no such route";
+        refused(
+            surface,
+            Refusal::new(StatusCode::NOT_FOUND, "not_found", said, "GET /openapi.json lists them"),
+            request,
+        )
+    };
+    for rest in ["", "/", "/{*rest}"] {
+        router = router.route(&format!("{}{rest}", surface.prefix), any(nothing_there));
+    }
+    router.method_not_allowed_fallback(wrong_method)
+}
+
+fn refused(surface: &Surface, refusal: Refusal, request: Request) -> Response {
+    let parts = request.into_parts().0;
+    (surface.refuse)(refusal, &Asked { method: parts.method, uri: parts.uri, headers: parts.headers })
 }
 
 async fn answer(
     api: Arc<Api>,
     surface: &'static Surface,
     route: &'static Route,
-    path: BTreeMap<String, String>,
-    query: BTreeMap<String, String>,
+    params: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
     let asked = Arc::new(Asked { method: parts.method, uri: parts.uri, headers: parts.headers });
-    match try_answer(&api, surface, route, path, query, &asked, body).await {
+    match try_answer(&api, surface, route, params, &asked, body).await {
         Ok(answer) => (surface.accept)(answer, &asked),
-        Err(refusal) => (surface.refuse)(refusal, &asked),
+        Err(refusal) => {
+            let mut response = (surface.refuse)(refusal, &asked);
+            patience::tell(&mut response, &api.refusals);
+            response
+        }
     }
 }
 
@@ -89,17 +104,20 @@ async fn try_answer(
     api: &Arc<Api>,
     surface: &'static Surface,
     route: &'static Route,
-    path: BTreeMap<String, String>,
-    query: BTreeMap<String, String>,
+    params: Result<RawPathParams, RawPathParamsRejection>,
     asked: &Arc<Asked>,
     body: Body,
 ) -> Result<Answer, Refusal> {
     let token = authenticate(api, surface, &asked.headers)?;
-    let body = read_body(&asked.headers, body).await?;
-    let _turn = api.turns.acquire().await.expect("the semaphore is never closed");
+    must_be_bounded(asked)?;
+    let path = read_path(params)?;
+    let query = read_query(route, &asked.uri)?;
+    must_take_what_is_asked(route, &asked.headers)?;
+    let body = read_body(route, &asked.headers, body).await?;
+    let _turn = api.turn(route.needs).await?;
     let (api_, asked) = (Arc::clone(api), Arc::clone(asked));
     let work = move || -> Result<Answer, Problem> {
-        let author = Identity { name: token.name.clone(), email: format!("{}@pointsman.localhost", token.id) };
+        let author = Identity { name: token.name.clone(), email: format!("{}@{HOST}", token.id) };
         let workspace = Workspace::open(&api_.dir, api_.local, jiff::Timestamp::now(), Some(author))?;
         let workspace = workspace.called_by(&token.id);
         let call = Call { workspace, token, path, query, body, asked, api: api_ };
@@ -124,6 +142,80 @@ async fn try_answer(
     Ok(done)
 }
 
+/// What is longer than anything a call could mean is told so, before anything of it is looked at.
+fn must_be_bounded(asked: &Asked) -> Result<(), Refusal> {
+    let length = asked.uri.path().len() + asked.uri.query().map_or(0, str::len);
+    if length > LONGEST_URI {
+        let said = format!("the address is {length} bytes long, more than {LONGEST_URI}");
+        return Err(Refusal::new(StatusCode::URI_TOO_LONG, "uri_too_long", said, "ask for less at once"));
+    }
+    let head: usize = asked.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if head > LARGEST_HEAD {
+        let said = format!("the headers have {head} bytes together, more than {LARGEST_HEAD}");
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Err(Refusal::new(status, "headers_too_large", said, "send fewer or shorter headers"));
+    }
+    Ok(())
+}
+
+fn bad_request(said: impl Into<String>, hint: &str) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, "bad_request", said, hint)
+}
+
+/// What stands at the placeholders of the path, decoded.
+fn read_path(params: Result<RawPathParams, RawPathParamsRejection>) -> Result<BTreeMap<String, String>, Refusal> {
+    let params = params.map_err(|_| {
+        bad_request("the path holds a `%` that begins no encoded UTF-8 character", "write a percent sign as %25")
+    })?;
+    Ok(params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+/// The words of the query. What a described route does not know would be ignored without a word, so it is refused.
+fn read_query(route: &Route, uri: &Uri) -> Result<BTreeMap<String, String>, Refusal> {
+    let hint = "write it as ?name=value, percent-encoded";
+    let Query(pairs) =
+        Query::<Vec<(String, String)>>::try_from_uri(uri).map_err(|_| bad_request("the query cannot be read", hint))?;
+    let mut query = BTreeMap::new();
+    for (name, value) in pairs {
+        if route.is_described() {
+            must_know(route, &name)?;
+            if query.contains_key(&name) {
+                return Err(bad_request(format!("`{name}` is given twice"), "leave one of them out"));
+            }
+        }
+        query.insert(name, value);
+    }
+    Ok(query)
+}
+
+fn must_know(route: &Route, name: &str) -> Result<(), Refusal> {
+    let known =
+        || route.takes.iter().filter(|parameter| parameter.place == Place::Query).map(|parameter| parameter.name);
+    if known().any(|known| known == name) {
+        return Ok(());
+    }
+    let shown = &name[..name.floor_char_boundary(60)];
+    let said = format!("this route has no `{shown}` in its query");
+    let hint = match nearest(name, known()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => match known().collect::<Vec<_>>().join(", ") {
+            none if none.is_empty() => "leave it out: it takes none".to_owned(),
+            names => format!("it takes: {names}"),
+        },
+    };
+    Err(bad_request(said, &hint))
+}
+
+/// A condition that is not looked at would be taken for one that holds.
+fn must_take_what_is_asked(route: &Route, headers: &HeaderMap) -> Result<(), Refusal> {
+    let takes = |name: &str| route.takes.iter().any(|parameter| parameter.name.eq_ignore_ascii_case(name));
+    let conditional = headers.contains_key(IF_MATCH);
+    if route.is_described() && route.method != "GET" && conditional && !takes(IF_MATCH.as_str()) {
+        return Err(bad_request("this route compares nothing with `If-Match`", "leave the header out"));
+    }
+    Ok(())
+}
+
 /// Whether the caller may make this call at all. What is not an agent, is one to whoever may not read all of them.
 fn admit(call: &Call, surface: &Surface, route: &Route) -> Result<(), Problem> {
     let right = match route.needs {
@@ -134,26 +226,26 @@ fn admit(call: &Call, surface: &Surface, route: &Route) -> Result<(), Problem> {
     };
     match (surface.agent)(call) {
         Ok(agent) => call.authorise(right, agent.as_ref()),
-        Err(unknown) => call.authorise(right, None).and(Err(unknown)),
+        Err(unknown) => Err(call.unknown(right, unknown)),
     }
 }
 
 /// The token that the caller shows.
 fn authenticate(api: &Api, surface: &Surface, headers: &HeaderMap) -> Result<Token, Refusal> {
-    let found = match (surface.token)(headers) {
-        Some(shown) => api.tokens.find(&shown, jiff::Timestamp::now()).map_err(|error| {
+    let shown = (surface.token)(headers);
+    if let Some(shown) = &shown {
+        let found = api.tokens.find(shown, jiff::Timestamp::now()).map_err(|error| {
             tracing::error!(%error, "tokens cannot be read");
             Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "io", "tokens cannot be read", "see the controller's log")
-        })?,
-        None => None,
-    };
-    if let Some(token) = found {
-        return Ok(token);
+        })?;
+        if let Some(token) = found {
+            return Ok(token);
+        }
     }
-    if api.refusals.one_more() {
+    // Whoever shows none guesses none.
+    if shown.is_some() && api.refusals.one_more() {
         let said = "too many wrong tokens";
-        let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", said, "wait a minute");
-        return Err(refusal.header(RETRY_AFTER, "60"));
+        return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", said, "wait a minute"));
     }
     let said = "this call needs a token that holds";
     let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", said, surface.hint);
@@ -161,7 +253,7 @@ fn authenticate(api: &Api, surface: &Surface, headers: &HeaderMap) -> Result<Tok
 }
 
 /// The body as JSON; null where there is none, whatever the content type says then.
-async fn read_body(headers: &HeaderMap, body: Body) -> Result<serde_json::Value, Refusal> {
+async fn read_body(route: &Route, headers: &HeaderMap, body: Body) -> Result<serde_json::Value, Refusal> {
     let read = tokio::time::timeout(BODY_WITHIN, axum::body::to_bytes(body, LARGEST_BODY)).await;
     let bytes = match read {
         Ok(Ok(bytes)) => bytes,
@@ -192,7 +284,10 @@ async fn read_body(headers: &HeaderMap, body: Body) -> Result<serde_json::Value,
             hint,
         ));
     }
-    serde_json::from_slice(&bytes).map_err(|error| {
-        Refusal::new(StatusCode::BAD_REQUEST, "bad_request", format!("the body does not parse: {error}"), "send JSON")
-    })
+    let said: serde_json::Value = serde_json::from_slice(&bytes)
+        .map_err(|error| bad_request(format!("the body does not parse: {error}"), "send JSON"))?;
+    if said.is_null() && route.is_described() {
+        return Err(bad_request("the body is `null`", "leave it out, or send an object"));
+    }
+    Ok(said)
 }

@@ -8,7 +8,7 @@ use super::lists;
 use super::path::{Path, Step};
 
 /// What became of a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeKind {
     /// It was not there before.
@@ -20,7 +20,7 @@ pub enum ChangeKind {
 }
 
 /// One field that differs.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 pub struct FieldChange {
     /// Where: `workflow_tools[lookup_booking].request.url`. A path that ends in `[order]` speaks of the order of a
     /// list, one that ends in `[formatting]` of JSON inside a text that reads the same.

@@ -1,5 +1,6 @@
 //! The files of two sides: which differ, and how their text does.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
@@ -13,7 +14,7 @@ use crate::compile::{Content, FileMode, SourceFile};
 use crate::domain::Digest;
 
 /// What became of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FileChangeKind {
     /// It was not there before.
@@ -29,7 +30,7 @@ pub enum FileChangeKind {
 }
 
 /// One file that differs.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FileChange {
     /// Where it is, or was if it is gone.
@@ -41,10 +42,10 @@ pub struct FileChange {
     pub before_path: Option<String>,
     /// Git's mode before, if there was a file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub before_mode: Option<&'static str>,
+    pub before_mode: Option<Cow<'static, str>>,
     /// Git's mode after, if there is a file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub after_mode: Option<&'static str>,
+    pub after_mode: Option<Cow<'static, str>>,
     /// Whether the bytes differ but parse to the same. Only a label: a version is its bytes.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub same_meaning: bool,
@@ -54,7 +55,7 @@ pub struct FileChange {
 }
 
 /// How the content of a file differs.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "type")]
 pub enum ContentChange {
     /// By lines.
@@ -74,7 +75,7 @@ pub enum ContentChange {
 }
 
 /// Bytes that are not shown.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 pub struct Blob {
     /// How many.
     pub size: u64,
@@ -84,8 +85,9 @@ pub struct Blob {
 }
 
 /// A part of a file that differs.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "FileSection")]
 pub struct Section {
     /// Which part, or which form of it.
     pub form: Form,
@@ -97,8 +99,9 @@ pub struct Section {
 }
 
 /// What the lines of a section are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "SectionForm")]
 pub enum Form {
     /// The file's own lines.
     Lines,
@@ -144,8 +147,8 @@ pub(super) fn files(before: &Side, after: &Side) -> Vec<FileChange> {
             path: path.clone(),
             kind,
             before_path: from.map(str::to_owned),
-            before_mode: old.map(|file| mode(file.mode)),
-            after_mode: new.map(|file| mode(file.mode)),
+            before_mode: old.map(|file| mode(file.mode).into()),
+            after_mode: new.map(|file| mode(file.mode).into()),
             same_meaning: kind == FileChangeKind::Changed && same_meaning(path, old, new),
             content: (!same).then(|| content(path, (before, old), (after, new))),
         });

@@ -4,7 +4,8 @@ use super::align::{Step, align};
 use super::words::Part;
 
 /// A line of a hunk.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "DiffLine")]
 pub struct Line {
     /// On both sides, before only or after only.
     pub kind: Part,
@@ -16,7 +17,7 @@ pub struct Line {
 }
 
 /// Lines that differ and a few around them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Hunk {
     /// The first line before, from 1; the line above where nothing was there.

@@ -7,8 +7,9 @@ use similar::DiffableStr;
 use super::align::{Step, align};
 
 /// Whether a piece of text is on both sides or on one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "LineKind")]
 pub enum Part {
     /// On both sides.
     Equal,

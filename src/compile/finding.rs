@@ -1,9 +1,12 @@
 //! What the compiler has to say about a folder, in the manner of a good compiler: where, what, and what to do.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 /// How much a finding matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, serde::Serialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Publish refuses.
@@ -15,7 +18,7 @@ pub enum Severity {
 }
 
 /// A place in a file. Lines and columns count from 1; columns count characters.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 pub struct Place {
     /// Line, from 1.
     pub line: usize,
@@ -28,12 +31,12 @@ pub struct Place {
 }
 
 /// One finding.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 pub struct Finding {
     /// Error, warning or note.
     pub severity: Severity,
     /// A stable word for scripts, such as `unknown-key`.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// The file, seen from the repository's root; the folder where it is about the whole agent.
     pub path: String,
     /// Where in the file, if it is about one place.
@@ -46,8 +49,13 @@ pub struct Finding {
 
 impl Finding {
     /// A finding about a whole file.
-    pub fn new(severity: Severity, code: &'static str, path: impl Into<String>, message: impl Into<String>) -> Self {
-        Finding { severity, code, path: path.into(), place: None, message: message.into(), hint: None }
+    pub fn new(
+        severity: Severity,
+        code: impl Into<Cow<'static, str>>,
+        path: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Finding { severity, code: code.into(), path: path.into(), place: None, message: message.into(), hint: None }
     }
 
     /// The same finding with a hint.
@@ -62,6 +70,15 @@ impl Finding {
     pub fn at(mut self, text: &str, span: std::ops::Range<usize>) -> Self {
         self.place = Some(Place::of(text, span));
         self
+    }
+
+    /// The code of a finding that was made here.
+    #[cfg(test)]
+    pub(crate) fn word(&self) -> &'static str {
+        match &self.code {
+            Cow::Borrowed(code) => code,
+            Cow::Owned(code) => panic!("`{code}` was read from elsewhere"),
+        }
     }
 
     /// Order for readers: by file, then place, then severity.

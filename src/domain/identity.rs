@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A name and an e-mail address, written `Ada Lovelace <ada@example.com>`.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Identity {
     /// The person's or program's name; never empty.
     pub name: String,

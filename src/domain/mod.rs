@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod nearest;
 pub mod object_id;
 pub mod record;
+mod schema;
 pub mod toml_error;
 pub mod version;
 

@@ -58,6 +58,9 @@ pub enum Cause {
 macro_rules! words {
     ($type:ty { $($variant:ident => $word:literal),* $(,)? }) => {
         impl $type {
+            /// All words.
+            pub const WORDS: &'static [&'static str] = &[$($word),*];
+
             /// The word as it stands in trailers and JSON.
             pub fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word),* }
@@ -110,7 +113,7 @@ words!(Cause {
 });
 
 /// One agent's part in a deployment.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 pub struct Move {
     /// The agent.
     pub agent: AgentId,
@@ -123,7 +126,7 @@ pub struct Move {
 }
 
 /// A commit on an environment branch.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 pub struct Record {
     /// The first line.
     pub subject: String,

@@ -34,9 +34,11 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail, hint).into_response()
 }
 
-#[derive(Serialize)]
+/// How the controller is doing.
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Report<'s> {
+#[schemars(rename = "ControllerReport")]
+pub(super) struct Report<'s> {
     #[serde(flatten)]
     status: &'s Status,
     environments: BTreeMap<&'s EnvironmentName, Place>,
@@ -44,8 +46,9 @@ struct Report<'s> {
     deliveries: Vec<Delivery>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "EnvironmentReport")]
 struct Place {
     height: u64,
     head: ObjectId,

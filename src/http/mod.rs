@@ -6,6 +6,7 @@
 mod access;
 mod conditional;
 mod config;
+mod described;
 mod events;
 mod feed;
 mod front;
@@ -30,6 +31,7 @@ use arc_swap::ArcSwap;
 use http::{HeaderMap, Uri};
 
 pub use access::may_listen;
+pub use described::{Described, For, ROUTES};
 pub use router::router;
 pub use server::serve;
 

@@ -23,8 +23,9 @@ struct Call {
     headers: Vec<(String, String)>,
 }
 
-#[derive(Serialize)]
-struct Answer<'s> {
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ResolvedCall")]
+pub(super) struct Answer<'s> {
     environment: &'s EnvironmentName,
     agent: &'s AgentId,
     version: ServedVersion,

@@ -11,7 +11,7 @@ use super::Failure;
 use crate::domain::{EnvironmentName, ObjectId};
 
 /// A deployment that a target says it holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HeldDeployment {
     /// The accepted commit.
@@ -21,7 +21,7 @@ pub struct HeldDeployment {
 }
 
 /// One target and one environment.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Delivery {
     /// The target.

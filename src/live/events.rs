@@ -16,7 +16,7 @@ use crate::domain::{AgentId, EnvironmentName, VersionNumber};
 const REMEMBERED: usize = 4096;
 
 /// What kind of thing happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EventKind {
     /// A version was accepted into the ledger.
@@ -60,7 +60,7 @@ impl EventKind {
 }
 
 /// One thing that happened.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// Grows with every event, across restarts too: microseconds since 1970, moved on where two fall together.

@@ -8,7 +8,7 @@ use super::Wake;
 use crate::plan::Wait;
 
 /// What one pass came to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PassReport {
     /// Its number since the process began.
@@ -19,6 +19,7 @@ pub struct PassReport {
     pub began: jiff::Timestamp,
     /// How long it took, in seconds.
     #[serde(serialize_with = "seconds")]
+    #[schemars(with = "f64")]
     pub took: Duration,
     /// What it did.
     pub steps: Vec<String>,
@@ -27,7 +28,7 @@ pub struct PassReport {
 }
 
 /// Why a pass failed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
     /// In one sentence.
@@ -37,8 +38,9 @@ pub struct Failure {
 }
 
 /// The loop as it stands.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ControllerStatus")]
 pub struct Status {
     /// When the process began.
     pub started: jiff::Timestamp,

@@ -1,6 +1,6 @@
 //! Discard: the draft of one agent goes back to the newest version, and its bytes are kept for a while.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::inspect::VersionView;
 use super::{Problem, Workspace, inspect};
@@ -9,7 +9,7 @@ use crate::domain::{AgentId, Identity};
 use crate::store::{KEPT_DAYS, Located, Scope, controller};
 
 /// What a discard came to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Discarded {
     /// The version that the draft is now.

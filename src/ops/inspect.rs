@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Problem, Workspace};
 use crate::domain::ledger::{Hold, VersionNumberKey, VersionRecord};
@@ -12,7 +12,7 @@ use crate::domain::{AgentId, Digest, EnvironmentName, Identity, ObjectId, Versio
 use crate::store::{EnvironmentTree, Ledger, RefPlace};
 
 /// One version, with its marks and where it is served.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VersionView {
     /// The first 24 hexadecimal digits of its tag object's id.
@@ -153,7 +153,7 @@ pub fn unknown_environment<'a>(name: &EnvironmentName, known: impl Iterator<Item
 }
 
 /// One line of the audit trail.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryEntry {
     /// When.
@@ -208,7 +208,7 @@ pub fn history(
 }
 
 /// One agent in two environments.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ComparedAgent {
     /// The agent.

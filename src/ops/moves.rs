@@ -14,7 +14,7 @@ use crate::reconcile::{Decided, Made, Order, dry_run, run};
 use crate::store::Scope;
 
 /// One agent that moved or stayed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MoveView {
     /// The agent.
@@ -26,7 +26,7 @@ pub struct MoveView {
 }
 
 /// What a request came to. As JSON it is also what an idempotency key keeps.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Moved {
     /// Where; nothing for `revoke` and for marks.

@@ -1,6 +1,6 @@
 //! The pre-publish report: what a draft or a version will do, and what of it is new compared with what is live.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::diff::label;
 use super::side::{self, SideName};
@@ -9,7 +9,7 @@ use crate::domain::{AgentId, EnvironmentName, VersionNumber};
 use crate::report::{Report, report as make};
 
 /// The report of one side of an agent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PrePublish {
     /// The agent.

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Problem, Workspace};
 use crate::domain::ledger::AcceptedHead;
@@ -17,7 +17,7 @@ use crate::store::{
 };
 
 /// How a draft stands against the newest version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DraftState {
     /// The newest version has these bytes.
@@ -31,7 +31,7 @@ pub enum DraftState {
 }
 
 /// One agent.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentStatus {
     /// The agent.
@@ -53,7 +53,7 @@ pub struct AgentStatus {
 }
 
 /// One environment.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EnvironmentStatus {
     /// Its name.
@@ -69,7 +69,7 @@ pub struct EnvironmentStatus {
 }
 
 /// Everything.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// The default branch.

@@ -138,7 +138,7 @@ impl fmt::Display for Step {
 }
 
 /// Something that does not happen, and why.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Wait {
     /// Where.
     pub environment: EnvironmentName,

@@ -125,7 +125,7 @@ pub(super) fn file_title(file: &FileChange) -> String {
         FileChangeKind::Renamed => "renamed",
     };
     let from = file.before_path.as_ref().map(|from| format!(" from {}", escape(from))).unwrap_or_default();
-    let modes = match (file.before_mode, file.after_mode) {
+    let modes = match (&file.before_mode, &file.after_mode) {
         (Some(old), Some(new)) if old != new => format!(", mode {old} → {new}"),
         _ => String::new(),
     };

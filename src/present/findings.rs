@@ -53,7 +53,7 @@ pub fn finding(finding: &Finding, style: &Style) -> String {
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let title = level.primary_title(escape(&finding.message)).id(finding.code);
+    let title = level.primary_title(escape(&finding.message)).id(&*finding.code);
     let origin = Origin::path(escape(&finding.path));
     let mut group: Group<'_> = match &finding.place {
         Some(place) => {

@@ -24,7 +24,7 @@ pub fn annotation(finding: &Finding) -> String {
     if let Some(hint) = &finding.hint {
         message.push_str(&format!("%0A{}", lines(hint)));
     }
-    format!("::{command} {properties},title={}::{message}", property(finding.code))
+    format!("::{command} {properties},title={}::{message}", property(&finding.code))
 }
 
 /// A text as data of a command. What the runner does not decode is spelled out.

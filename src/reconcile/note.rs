@@ -10,8 +10,9 @@ use crate::store::Repository;
 const FILE: &str = "controller.json";
 
 /// What a daemon that works here said of itself last.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ControllerNote")]
 pub struct Note {
     /// When its newest pass began.
     pub at: jiff::Timestamp,

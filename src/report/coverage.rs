@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::facts::Fact;
 
 /// An article.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 pub struct Article {
     /// Its name, as playbooks refer to it.
     pub name: String,
@@ -23,7 +23,8 @@ impl Fact for Article {
 }
 
 /// A topic or question.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "AskedTopic")]
 pub struct Asked {
     /// The topic or question.
     pub text: String,

@@ -25,7 +25,7 @@ pub(super) struct Facts {
 }
 
 /// Why the agent will say something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SayingKind {
     /// The first message.
@@ -45,7 +45,7 @@ pub enum SayingKind {
 }
 
 /// Something the agent will say, or be told to say.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Saying {
     /// Why.
@@ -57,8 +57,13 @@ pub struct Saying {
     /// How many lines of it are not shown.
     #[serde(skip_serializing_if = "is_zero")]
     pub more_lines: usize,
-    #[serde(skip)]
+    /// Of the whole text; what is read back has none to compare by.
+    #[serde(skip, default = "unknown")]
     whole: Digest,
+}
+
+fn unknown() -> Digest {
+    Digest::of(b"")
 }
 
 fn is_zero(count: &usize) -> bool {
@@ -93,7 +98,7 @@ impl Fact for Saying {
 }
 
 /// Something the agent must not say.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 pub struct Prohibition {
     /// The guardrail that forbids it.
     pub guardrail: String,
@@ -120,7 +125,7 @@ impl Fact for Prohibition {
 }
 
 /// One way for data to leave the system.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 pub struct DataLeaving {
     /// The skill that sends.
     pub skill: String,
@@ -148,7 +153,7 @@ impl Fact for DataLeaving {
 }
 
 /// A host that the agent calls or names.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Host {
     /// The host, in lower case, with its port.
@@ -192,7 +197,7 @@ impl Hosts {
 }
 
 /// A guardrail.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 pub struct Guardrail {
     /// Its name.
     pub name: String,
@@ -217,7 +222,8 @@ impl Fact for Guardrail {
 }
 
 /// A number that a call may be handed to.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "HandoffNumber")]
 pub struct Number {
     /// The number or SIP address as written.
     pub number: String,

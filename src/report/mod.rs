@@ -13,6 +13,8 @@ mod polyai;
 mod scan;
 mod web_address;
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::compile::{Finding, Severity};
@@ -23,7 +25,7 @@ pub use facts::{DataLeaving, Guardrail, Host, Number, Prohibition, Saying, Sayin
 use facts::{Fact, Facts};
 
 /// The report.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// What the agent calls itself, if its config says so.
@@ -52,7 +54,8 @@ pub struct Report {
 }
 
 /// Facts of one sort.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "{T}List")]
 pub struct Listed<T> {
     /// The facts of the draft.
     pub entries: Vec<Entry<T>>,
@@ -63,7 +66,8 @@ pub struct Listed<T> {
 }
 
 /// One fact.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "{T}Entry")]
 pub struct Entry<T> {
     /// Whether the live version does not have it.
     pub new: bool,
@@ -73,7 +77,7 @@ pub struct Entry<T> {
 }
 
 /// Knowledge and what is asked of it.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KnowledgeReport {
     /// The articles.
@@ -87,12 +91,12 @@ pub struct KnowledgeReport {
 }
 
 /// A finding of the compiler, without its excerpt.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 pub struct Warning {
     /// Error, warning or note.
     pub severity: Severity,
     /// The stable word of the finding.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// The file.
     pub path: String,
     /// The line, if it is about one.
@@ -155,7 +159,7 @@ fn listed<T: Fact>(draft: Vec<T>, live: Option<&Vec<T>>) -> Listed<T> {
 fn warning(finding: &Finding) -> Warning {
     Warning {
         severity: finding.severity,
-        code: finding.code,
+        code: finding.code.clone(),
         path: finding.path.clone(),
         line: finding.place.as_ref().map(|place| place.line),
         message: finding.message.clone(),

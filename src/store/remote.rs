@@ -173,6 +173,29 @@ impl World {
         repository.read_ref(&local)
     }
 
+    /// The branches that people work on, with their tips, as the remote has them now; those of this repository where
+    /// there is no remote. The default branch is one of them, those that Pointsman writes are not.
+    pub fn branches(&self, repository: &Repository) -> Result<Vec<(String, ObjectId)>> {
+        let heads = "refs/heads/";
+        let all = if self.is_remote() {
+            let text = self.ask(repository, &["--heads", REMOTE])?;
+            let lines = text.lines().filter_map(|line| line.split_once('\t'));
+            lines.filter_map(|(id, name)| Some((name.to_owned(), id.parse().ok()?))).collect()
+        } else {
+            repository.list_refs(heads)?
+        };
+        let own = |name: &str| name.starts_with("pointsman/") || name.starts_with(&self.branch_prefix);
+        let fit = all.into_iter().filter(|(name, _)| git2::Reference::is_valid_name(name));
+        let short = fit.filter_map(|(name, tip)| Some((name.strip_prefix(heads)?.to_owned(), tip)));
+        let branches: Vec<(String, ObjectId)> = short.filter(|(name, _)| !own(name)).collect();
+        let missing = branches.iter().filter(|(_, tip)| !repository.has(*tip));
+        let specs: Vec<_> = missing.map(|(name, _)| format!("+{heads}{name}:refs/remotes/{REMOTE}/{name}")).collect();
+        for part in specs.chunks(REFS_IN_A_PUSH) {
+            self.fetch(repository, part)?;
+        }
+        Ok(branches)
+    }
+
     /// Fetches one ref; false if the remote does not have it.
     fn fetch_one(&self, repository: &Repository, name: &str, kept: &str) -> Result<bool> {
         match self.fetch(repository, &[format!("+{name}:{kept}")]) {

@@ -32,7 +32,7 @@ impl<'c> Seen<'c> {
     /// The agent of the path.
     pub(super) fn of(call: &'c Call) -> Result<Self, Problem> {
         // Who may read nothing learns nothing, on routes that ask for rights later too.
-        let agent = ids::agent(call).or_else(|unknown| call.authorise(Right::AgentsRead, None).and(Err(unknown)))?;
+        let agent = ids::agent(call).map_err(|unknown| call.unknown(Right::AgentsRead, unknown))?;
         Self::read(call, agent)
     }
 

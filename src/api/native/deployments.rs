@@ -3,71 +3,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
-
+use super::wire::{Change, Promotion, Reason, Release, Rollback, VersionName};
 use crate::api::answer::Answer;
 use crate::api::call::Call;
-use crate::domain::{AgentId, DeploymentId, EnvironmentName};
+use crate::domain::{AgentId, DeploymentId, EnvironmentName, VersionNumber};
 use crate::ops::moves::{self, Manner};
 use crate::ops::{Problem, inspect};
 use crate::plan::Intent;
 use crate::tokens::Right;
-
-/// The body of a promotion.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Promotion {
-    #[serde(alias = "versionId")]
-    version: Option<serde_json::Value>,
-    to: Option<String>,
-    #[serde(default)]
-    confirm: bool,
-    #[serde(default)]
-    reason: String,
-    #[serde(default)]
-    dry_run: bool,
-}
-
-/// The body of a rollback.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-struct Rollback {
-    #[serde(alias = "version")]
-    version_id: Option<serde_json::Value>,
-    environment: Option<String>,
-    reason: String,
-    dry_run: bool,
-}
-
-/// The body of a call that names a place and a reason.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-pub(super) struct Reason {
-    environment: Option<String>,
-    pub(super) reason: String,
-    dry_run: bool,
-}
-
-/// The body of a release.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Release {
-    to: String,
-    agents: BTreeMap<AgentId, Option<serde_json::Value>>,
-    #[serde(default)]
-    confirm: bool,
-    #[serde(default)]
-    reason: String,
-    #[serde(default)]
-    dry_run: bool,
-}
 
 /// `POST /agents/{agent}/promote`: by default to the environment after the one that has the newest version.
 pub(super) fn promote(call: &Call) -> Result<Answer, Problem> {
     let agent = call.agent()?;
     let said: Promotion = call.said()?;
     let to = match &said.to {
-        Some(to) => Call::environment(to)?,
+        Some(to) => to.clone(),
         None => next(call, &agent)?,
     };
     // Asked before anything about the agent is read.
@@ -92,7 +42,7 @@ fn next(call: &Call, agent: &AgentId) -> Result<EnvironmentName, Problem> {
         }
     }
     next.ok_or_else(|| {
-        Problem::usage("which_environment", "it is in the last environment already")
+        Problem::refused("which_environment", "it is in the last environment already")
             .hint("name one: {\"to\": \"live\"}")
     })
 }
@@ -101,9 +51,9 @@ fn next(call: &Call, agent: &AgentId) -> Result<EnvironmentName, Problem> {
 pub(super) fn rollback(call: &Call) -> Result<Answer, Problem> {
     let agent = call.agent()?;
     let said: Rollback = call.said()?;
-    let environment = place(call, said.environment.as_deref())?;
+    let environment = place(call, said.environment)?;
     call.authorise(Right::Deploy(environment.clone()), Some(&agent))?;
-    let to = version(call, &agent, said.version_id.as_ref())?;
+    let to = version(call, &agent, said.version.as_ref())?;
     let intent = Intent::Rollback { environment: Some(environment.clone()), agent: agent.clone(), to };
     carry_out(call, "rollback", &environment, intent, [agent].into(), said.reason, said.dry_run)
 }
@@ -129,8 +79,8 @@ fn simple(
     intent: impl FnOnce(Option<EnvironmentName>, AgentId) -> Intent,
 ) -> Result<Answer, Problem> {
     let agent = call.agent()?;
-    let said: Reason = call.said()?;
-    let environment = place(call, said.environment.as_deref())?;
+    let said: Change = call.said()?;
+    let environment = place(call, said.environment)?;
     let intent = intent(Some(environment.clone()), agent.clone());
     carry_out(call, verb, &environment, intent, [agent].into(), said.reason, said.dry_run)
 }
@@ -138,7 +88,7 @@ fn simple(
 /// `POST /releases`
 pub(super) fn release(call: &Call) -> Result<Answer, Problem> {
     let said: Release = call.said()?;
-    let to = Call::environment(&said.to)?;
+    let to = said.to.clone();
     for agent in said.agents.keys() {
         call.authorise(Right::Deploy(to.clone()), Some(agent))?;
     }
@@ -184,27 +134,19 @@ fn forbidden(call: &Call) -> Problem {
 }
 
 /// The environment that is named, else the published one.
-fn place(call: &Call, named: Option<&str>) -> Result<EnvironmentName, Problem> {
+fn place(call: &Call, named: Option<EnvironmentName>) -> Result<EnvironmentName, Problem> {
     if let Some(named) = named {
-        return Call::environment(named);
+        return Ok(named);
     }
     let policy = call.workspace.policy()?;
     policy.published().map(|environment| environment.name.clone()).ok_or_else(|| {
-        Problem::usage("which_environment", "no environment is the published one").hint("name one: \"environment\"")
+        Problem::refused("which_environment", "no environment is the published one").hint("name one: \"environment\"")
     })
 }
 
-/// A version as clients write it: 7, "v7", "7", or its id.
-fn version(
-    call: &Call,
-    agent: &AgentId,
-    said: Option<&serde_json::Value>,
-) -> Result<Option<crate::domain::VersionNumber>, Problem> {
-    match said {
-        None | Some(serde_json::Value::Null) => Ok(None),
-        Some(serde_json::Value::String(text)) => call.version_called(agent, text).map(Some),
-        Some(other) => call.version_called(agent, &other.to_string()).map(Some),
-    }
+/// The version that a call means.
+fn version(call: &Call, agent: &AgentId, said: Option<&VersionName>) -> Result<Option<VersionNumber>, Problem> {
+    said.map(|name| call.version_called(agent, &name.0)).transpose()
 }
 
 fn carry_out(

@@ -4,8 +4,10 @@
 mod agents;
 mod deployments;
 mod environments;
+mod page;
 mod routes;
 mod versions;
+pub mod wire;
 
 use axum::response::{IntoResponse as _, Response};
 use http::HeaderMap;

@@ -26,7 +26,7 @@ fn source(files: impl IntoIterator<Item = (&'static str, SourceFile)>) -> Source
 fn told(source: &Source) -> Vec<(Severity, &'static str, String)> {
     let mut findings = Vec::new();
     check(source, &mut findings);
-    findings.into_iter().map(|finding| (finding.severity, finding.code, finding.path)).collect()
+    findings.into_iter().map(|finding| (finding.severity, finding.word(), finding.path)).collect()
 }
 
 fn faults(files: impl IntoIterator<Item = (&'static str, SourceFile)>) -> Vec<String> {
@@ -117,7 +117,7 @@ fn conflict_markers_are_found_and_headings_are_not() {
     let text = "# Refunds\r\n<<<<<<< HEAD\r\nno\r\n=======\r\nyes\r\n>>>>>>> branch\r\n";
     check(&source([("a.md", file(text))]), &mut findings);
     let place = findings[0].place.as_ref().unwrap();
-    assert_eq!((findings[0].code, place.line, place.column, place.length), ("conflict", 2, 1, 7));
+    assert_eq!((findings[0].word(), place.line, place.column, place.length), ("conflict", 2, 1, 7));
     assert!(faults([("a.md", file("Title\n=======\n<<<<<<< is how a conflict starts\n"))]).is_empty());
 }
 

@@ -248,7 +248,7 @@ fn a_prompt_may_be_a_link_to_an_included_file() {
     assert_eq!(config["included"]["prompts/persona.md"]["text"], "Shared.");
     source.files.insert("persona.md".to_owned(), link("../secrets.md"));
     let findings = compile(&source).findings;
-    assert_eq!(findings.iter().map(|finding| finding.code).collect::<Vec<_>>(), ["link"]);
+    assert_eq!(findings.iter().map(Finding::word).collect::<Vec<_>>(), ["link"]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn compiled(files: &[(&str, &str)]) -> Compilation {
 fn findings(files: &[(&str, &str)]) -> Vec<(&'static str, Severity, String)> {
     let project = ("project.yaml", "region: us-1\naccount_id: a\nproject_id: p\n");
     let all: Vec<(&str, &str)> = files.iter().copied().chain([project]).collect();
-    compiled(&all).findings.into_iter().map(|finding| (finding.code, finding.severity, finding.message)).collect()
+    compiled(&all).findings.into_iter().map(|finding| (finding.word(), finding.severity, finding.message)).collect()
 }
 
 fn hints(files: &[(&str, &str)]) -> Vec<String> {
@@ -212,7 +212,7 @@ fn names_that_share_a_file_name_are_errors() {
 #[test]
 fn settings_are_checked_against_their_vocabulary() {
     let found = |files: &[(&str, &str)]| -> Vec<(&str, String)> {
-        compiled(files).findings.into_iter().map(|finding| (finding.code, finding.message)).collect()
+        compiled(files).findings.into_iter().map(|finding| (finding.word(), finding.message)).collect()
     };
     assert_eq!(
         found(&[("project.yaml", "region: us1\naccount_id: ''\n")]),
@@ -253,7 +253,7 @@ fn included_prompts_are_checked_too() {
     let shared = corpus::written(Kind::PolyAi, &[("prompts/shared.md", "{{ho:desk}} {{ft:x}}")]);
     source.included = shared.files;
     let codes: Vec<(&str, String)> =
-        compile(&source).findings.into_iter().map(|finding| (finding.code, finding.path)).collect();
+        compile(&source).findings.into_iter().map(|finding| (finding.word(), finding.path)).collect();
     let path = || "prompts/shared.md".to_owned();
     assert_eq!(codes, [("dangling-reference", path()), ("outside-flow", path())]);
 }

@@ -110,7 +110,7 @@ fn secrets_are_found_by_their_surroundings() {
     ] {
         let findings = found("a.yaml", &text);
         assert_eq!(findings.len(), 1, "{text}\n{findings:?}");
-        assert_eq!((findings[0].code, findings[0].severity), ("live-secret", Severity::Error));
+        assert_eq!((findings[0].word(), findings[0].severity), ("live-secret", Severity::Error));
     }
 }
 

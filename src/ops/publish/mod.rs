@@ -9,7 +9,7 @@ mod message;
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::inspect::VersionView;
 use super::words::must_fit;
@@ -22,6 +22,7 @@ use crate::reconcile::{Context, Decided, Key, Memory, NewVersion, Order, Outcome
 use crate::store::{AgentContent, Ledger, RefPlace, Scope, crash_point};
 use candidate::{candidate, must_contain};
 use commit::commit_draft;
+pub use message::NO_NOTE;
 pub(super) use message::tag_message;
 
 /// What to publish, and what to say about it.
@@ -44,7 +45,7 @@ pub struct PublishCall {
 }
 
 /// What a publish came to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Published {
     /// The version.

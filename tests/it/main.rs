@@ -5,6 +5,7 @@
 mod api;
 mod bad_input;
 mod chat;
+mod chat_cli;
 mod corpus;
 mod crash;
 mod daemon;

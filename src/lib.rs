@@ -3,6 +3,7 @@
 pub mod api;
 pub mod chat;
 pub mod cli;
+pub mod client;
 pub mod compare;
 pub mod compile;
 pub mod controller;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, Uri};
 use serde::de::DeserializeOwned;
 
 use super::Api;
@@ -13,7 +13,6 @@ use crate::tokens::{Need, Right, Token};
 
 /// The head of a request.
 pub(super) struct Asked {
-    pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
 }
@@ -48,7 +47,7 @@ impl Call {
     pub(super) fn idempotency_key(&self) -> Result<Option<String>, Problem> {
         let Some(value) = self.asked.headers.get("idempotency-key") else { return Ok(None) };
         let key = value.to_str().unwrap_or_default();
-        idempotency::check(key)?;
+        idempotency::must_be_a_key(key)?;
         Ok(Some(key.to_owned()))
     }
 

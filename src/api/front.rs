@@ -78,7 +78,7 @@ fn of_surface(api: &Arc<Api>, surface: &'static Surface) -> Router {
 
 fn refused(surface: &Surface, refusal: Refusal, request: Request) -> Response {
     let parts = request.into_parts().0;
-    (surface.refuse)(refusal, &Asked { method: parts.method, uri: parts.uri, headers: parts.headers })
+    (surface.refuse)(refusal, &Asked { uri: parts.uri, headers: parts.headers })
 }
 
 async fn answer(
@@ -89,7 +89,7 @@ async fn answer(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let asked = Arc::new(Asked { method: parts.method, uri: parts.uri, headers: parts.headers });
+    let asked = Arc::new(Asked { uri: parts.uri, headers: parts.headers });
     match try_answer(&api, surface, route, params, &asked, body).await {
         Ok(Answer { stream: Some(events), .. }) => stream_response(events),
         Ok(answer) => (surface.accept)(answer, &asked),

@@ -5,6 +5,7 @@
 //! it moved is served.
 
 mod answer;
+mod atoms;
 mod call;
 mod front;
 mod langfuse;

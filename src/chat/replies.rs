@@ -265,7 +265,7 @@ fn check_message(text: &str, key: Option<&str>) -> Result<(), Problem> {
         let message = format!("the message is longer than {LONGEST_MESSAGE} characters");
         return Err(Problem::usage("message_too_long", message).hint("say less at once"));
     }
-    key.map_or(Ok(()), idempotency::check)
+    key.map_or(Ok(()), idempotency::must_be_a_key)
 }
 
 fn spoken(session: &Session, line: Line) -> Spoken {

@@ -123,7 +123,7 @@ impl Sandbox {
     pub(super) fn opening(&self, pinned: &Pinned, kind: Kind, wish: &Wish) -> Result<(Agent, Opening), Problem> {
         let (agent, responder) = self.agent(pinned, wish.offline)?;
         if let Some(key) = &wish.key {
-            idempotency::check(key)?;
+            idempotency::must_be_a_key(key)?;
         }
         let now = moment();
         let at = uuid::Timestamp::from_unix(

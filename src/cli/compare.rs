@@ -2,7 +2,7 @@
 
 use super::{Done, Session, views};
 use crate::domain::EnvironmentName;
-use crate::ops::inspect::{ComparedAgent, compare};
+use crate::ops::inspect::ComparedAgent;
 use crate::present::terminal::{Style, table};
 
 /// Put two environments side by side
@@ -18,8 +18,7 @@ pub struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Done {
-    let workspace = session.workspace()?;
-    let mut agents = compare(&workspace, &args.before, &args.after)?;
+    let mut agents = session.place()?.compare(&args.before, &args.after)?;
     let total = agents.len();
     if !args.all && !session.global.json {
         agents.retain(|agent| !agent.same);

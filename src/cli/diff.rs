@@ -6,12 +6,13 @@ use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::json;
 
+use super::place::{Compared, Place};
 use super::{Done, Session};
 use crate::compare::{AgentDifference, AgentDifferenceKind, Comparison};
 use crate::domain::AgentId;
-use crate::ops::diff::{Compared, diff, diff_all, published};
+use crate::ops::Problem;
+use crate::ops::diff::{diff_all, published};
 use crate::ops::side::SideName;
-use crate::ops::{Problem, Workspace};
 use crate::present::comparison::{Parts, comparison};
 use crate::present::environments::environments;
 use crate::present::markdown;
@@ -77,24 +78,26 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
         return Err(Problem::usage("two_formats", "a patch has no fields").hint("leave out --fields"));
     }
     let parts = Parts { fields: !args.lines, lines: !args.fields };
-    let workspace = session.workspace()?;
-    let wanted = wanted(&workspace, args)?;
+    let place = session.place()?;
+    let wanted = wanted(&place, args)?;
     let Wanted { agent, before, after } = &wanted;
     let differ = match agent {
         Some(agent) => {
-            let compared = session.during("comparing", || diff(&workspace, agent, before.as_ref(), after.as_ref()))?;
+            let patch = format == Format::Unified;
+            let compared = session.during("comparing", || place.diff(agent, before.as_ref(), after.as_ref(), patch))?;
             print_one(&compared, format, parts, session);
             !compared.comparison.identical
         }
         None => {
-            let published = if before.is_none() { Some(published(&workspace)?) } else { None };
+            let workspace = place.only_here("this compares every agent file by file")?;
+            let published = if before.is_none() { Some(published(workspace)?) } else { None };
             let before = before.as_ref().or(published.as_ref()).unwrap_or(&SideName::Draft);
             let after = after.as_ref().unwrap_or(&SideName::Draft);
             if format == Format::Unified {
                 return Err(Problem::usage("two_formats", "a patch is about one agent")
                     .hint("name the agent, or: git diff <environment branch> <environment branch>"));
             }
-            let agents = session.during("comparing", || diff_all(&workspace, before, after))?;
+            let agents = session.during("comparing", || diff_all(workspace, before, after))?;
             print_all(before, after, &agents, format, parts, session);
             agents.iter().any(|agent| agent.kind != AgentDifferenceKind::Identical)
         }
@@ -103,7 +106,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
 }
 
 /// Tells agent and sides apart. What can be a side is one: an agent called `draft` is named by its folder.
-fn wanted(workspace: &Workspace, args: &Args) -> Result<Wanted, Problem> {
+fn wanted(place: &Place, args: &Args) -> Result<Wanted, Problem> {
     let words: Vec<&str> = [&args.agent, &args.a, &args.b].into_iter().flatten().map(String::as_str).collect();
     let is_side = |word: &&str| word.contains(':') || word.parse::<SideName>().is_ok();
     let (named, sides) = match words.split_first() {
@@ -123,21 +126,21 @@ fn wanted(workspace: &Workspace, args: &Args) -> Result<Wanted, Problem> {
     let of_environments = sides.len() == 2 && sides.iter().all(|side| matches!(side, SideName::Environment(_)));
     let agent = match named {
         _ if args.all => None,
-        Some(named) => Some(workspace.agent(Some(named))?),
-        None if of_environments => workspace.agent_in_this_folder()?,
-        None => Some(workspace.agent(None)?),
+        Some(named) => Some(place.agent(Some(named))?),
+        None if of_environments => place.agent_in_this_folder()?,
+        None => Some(place.agent(None)?),
     };
     let mut sides = sides.into_iter();
     Ok(Wanted { agent, before: sides.next(), after: sides.next() })
 }
 
 fn print_one(compared: &Compared, format: Format, parts: Parts, session: &Session) {
-    let Compared { agent, comparison: found, broken, .. } = compared;
+    let Compared { agent, comparison: found, broken, patch } = compared;
     match format {
         Format::Text => session.print(&comparison(found, parts, &style(session))),
         Format::Json => session.print_json(&of_agent(agent, found, parts)),
         Format::Markdown => session.print(&markdown::diff(agent.as_str(), found, parts)),
-        Format::Unified => session.print(&compared.unified()),
+        Format::Unified => session.print(patch.as_deref().unwrap_or_default()),
     }
     for side in broken.iter().filter(|_| parts.fields && format == Format::Text) {
         session.tell(&format!("{side} does not compile: pointsman check {agent}"));

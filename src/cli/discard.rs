@@ -1,7 +1,7 @@
 //! `pointsman discard`
 
 use super::{Done, Session, views};
-use crate::ops::discard::{Discarded, discard};
+use crate::ops::discard::Discarded;
 use crate::present::terminal::Style;
 
 /// Put the draft of an agent back to its newest version
@@ -15,9 +15,9 @@ pub struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Done {
-    let workspace = session.workspace()?;
-    let agent = workspace.agent(args.agent.as_deref())?;
-    let discarded = session.during("discarding", || discard(&workspace, &agent))?;
+    let place = session.place()?;
+    let agent = place.agent(args.agent.as_deref())?;
+    let discarded = session.during("discarding", || place.discard(&agent))?;
     Ok(session.show(&discarded, |style| text(&discarded, style)))
 }
 

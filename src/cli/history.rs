@@ -2,7 +2,7 @@
 
 use super::{Done, Session, views};
 use crate::domain::EnvironmentName;
-use crate::ops::inspect::{HistoryEntry, history};
+use crate::ops::inspect::HistoryEntry;
 use crate::present::escape::escape;
 use crate::present::terminal::{Style, table};
 
@@ -22,9 +22,9 @@ pub struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Done {
-    let workspace = session.workspace()?;
-    let agent = args.agent.as_deref().map(|agent| workspace.agent(Some(agent))).transpose()?;
-    let entries = history(&workspace, agent.as_ref(), args.env.as_ref(), args.limit)?;
+    let place = session.place()?;
+    let agent = args.agent.as_deref().map(|agent| place.agent(Some(agent))).transpose()?;
+    let entries = place.history(agent.as_ref(), args.env.as_ref(), args.limit)?;
     if entries.is_empty() {
         session.tell("nothing moved yet");
     }

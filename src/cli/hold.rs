@@ -2,9 +2,8 @@
 
 use super::options::Asked;
 use super::{Done, Session, views};
+use crate::client::Verb;
 use crate::domain::EnvironmentName;
-use crate::ops::moves::carry_out;
-use crate::plan::Intent;
 
 /// Keep an agent at the version it has in an environment
 #[derive(Debug, clap::Args)]
@@ -33,17 +32,15 @@ pub struct ReleaseArgs {
 }
 
 pub(super) fn hold(args: &HoldArgs, session: &Session) -> Done {
-    let workspace = session.workspace()?;
-    let agent = workspace.agent(args.agent.as_deref())?;
-    let intent = Intent::Hold { environment: args.env.clone(), agent: agent.clone() };
-    let moved = carry_out(&workspace, "hold", intent, [agent].into(), &args.asked.manner())?;
+    let place = session.place()?;
+    let agent = place.agent(args.agent.as_deref())?;
+    let moved = place.change(Verb::Hold, agent, args.env.clone(), &args.asked.manner())?;
     Ok(views::show_moved(session, &moved))
 }
 
 pub(super) fn release(args: &ReleaseArgs, session: &Session) -> Done {
-    let workspace = session.workspace()?;
-    let agent = workspace.agent(args.agent.as_deref())?;
-    let intent = Intent::ReleaseHold { environment: args.env.clone(), agent: agent.clone() };
-    let moved = carry_out(&workspace, "release-hold", intent, [agent].into(), &args.asked.manner())?;
+    let place = session.place()?;
+    let agent = place.agent(args.agent.as_deref())?;
+    let moved = place.change(Verb::ReleaseHold, agent, args.env.clone(), &args.asked.manner())?;
     Ok(views::show_moved(session, &moved))
 }

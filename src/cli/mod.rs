@@ -14,11 +14,13 @@ mod hook;
 mod init;
 mod new;
 mod options;
+mod place;
 mod promote;
 mod protect;
 mod publish;
 mod reconcile;
 mod release;
+mod remote;
 mod report;
 mod retire;
 mod revoke;
@@ -123,7 +125,52 @@ fn misused(error: &clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
+impl Command {
+    /// Whether a controller can carry it out; the others are about the files and the state of this machine.
+    fn is_for_a_server(&self) -> bool {
+        match self {
+            Command::Status(_)
+            | Command::Report(_)
+            | Command::Diff(_)
+            | Command::Publish(_)
+            | Command::Versions(_)
+            | Command::Promote(_)
+            | Command::Rollback(_)
+            | Command::Release(_)
+            | Command::Hold(_)
+            | Command::ReleaseHold(_)
+            | Command::Retire(_)
+            | Command::Revoke(_)
+            | Command::Discard(_)
+            | Command::History(_)
+            | Command::Compare(_) => true,
+            Command::Init(_)
+            | Command::New(_)
+            | Command::Check(_)
+            | Command::Chat(_)
+            | Command::Test(_)
+            | Command::Reconcile(_)
+            | Command::Serve(_)
+            | Command::Token(_)
+            | Command::Verify(_)
+            | Command::Protect(_)
+            | Command::Hook(_)
+            | Command::Deliveries(_)
+            | Command::Demo(_)
+            | Command::Schema(_)
+            | Command::Completions(_) => false,
+        }
+    }
+}
+
 fn dispatch(command: &Command, session: &Session) -> Done {
+    if session.global.server.is_some() && !command.is_for_a_server() {
+        return Err(Problem::usage(
+            "not_for_a_server",
+            "this verb works on what is on this machine, and no server can do it",
+        )
+        .hint("leave out --server; where it must run over there, run it there"));
+    }
     match command {
         Command::Init(args) => init::run(args, session),
         Command::New(args) => new::run(args, session),

@@ -32,6 +32,12 @@ pub struct Global {
     /// Leave the remote alone: decide on this repository's own refs
     #[arg(long, global = true)]
     pub local: bool,
+    /// Let the controller at <URL> do it, in place of working here [env: POINTSMAN_SERVER]
+    ///
+    /// Its token is in the variable POINTSMAN_TOKEN; for a controller of this machine, the one that it keeps for its own
+    /// administrator is found.
+    #[arg(long, value_name = "URL", global = true)]
+    pub server: Option<String>,
     /// Act as this person, written 'Name <address>'
     #[arg(long, value_name = "IDENTITY", global = true)]
     pub author: Option<Identity>,

@@ -6,7 +6,6 @@ use super::options::Asked;
 use super::{Done, Session, views};
 use crate::domain::{EnvironmentName, VersionNumber};
 use crate::ops::Kind;
-use crate::ops::moves::{carry_out, promote};
 
 /// How often `--wait` looks at least; what it waits for may come earlier, by a change of the policy.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(5);
@@ -38,15 +37,14 @@ pub struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Done {
-    let agent = session.workspace()?.agent(args.agent.as_deref())?;
+    let agent = session.place()?.agent(args.agent.as_deref())?;
     let deadline = args.wait.and_then(|wait| Timestamp::now().checked_add(wait).ok());
     let mut version = args.version;
     let moved = loop {
         // The moment belongs to the workspace: a new look is a new one.
-        let workspace = session.workspace()?;
-        let (intent, agents) = promote(args.to.clone(), [(agent.clone(), version)].into(), args.confirm);
-        let tried =
-            session.during("promoting", || carry_out(&workspace, "promote", intent, agents, &args.asked.manner()));
+        let (place, now) = (session.place()?, Timestamp::now());
+        let manner = args.asked.manner();
+        let tried = session.during("promoting", || place.promote(&agent, &args.to, version, args.confirm, &manner));
         let mut problem = match tried {
             Ok(moved) => break moved,
             Err(problem) => problem,
@@ -59,7 +57,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
         session.tell(&format!("waiting: {}", problem.message));
         // What is waited for is the version that was meant at the beginning, whatever is published meanwhile.
         version = Some(opening.version);
-        let pause = opening.at.duration_since(workspace.now).clamp(SignedDuration::from_millis(10), LOOK_EVERY);
+        let pause = opening.at.duration_since(now).clamp(SignedDuration::from_millis(10), LOOK_EVERY);
         std::thread::sleep(pause.unsigned_abs());
     };
     Ok(views::show_moved(session, &moved))

@@ -2,7 +2,7 @@
 
 use super::{Done, Session, views};
 use crate::compile::Severity;
-use crate::ops::publish::{PublishCall, Published, publish};
+use crate::ops::publish::{PublishCall, Published};
 use crate::present::escape::escape;
 use crate::present::findings;
 use crate::present::terminal::Style;
@@ -36,8 +36,8 @@ pub struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Done {
-    let workspace = session.workspace()?;
-    let agent = workspace.agent(args.agent.as_deref())?;
+    let place = session.place()?;
+    let agent = place.agent(args.agent.as_deref())?;
     let call = PublishCall {
         note: args.note.clone(),
         label: args.label.clone(),
@@ -46,7 +46,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
         over: args.over,
         idempotency_key: args.idempotency_key.clone(),
     };
-    let published = session.during(&format!("publishing {agent}"), || publish(&workspace, &agent, &call))?;
+    let published = session.during(&format!("publishing {agent}"), || place.publish(&agent, &call))?;
     let told: Vec<_> =
         published.findings.iter().filter(|finding| finding.severity != Severity::Note).cloned().collect();
     if !told.is_empty() && !session.global.json {

@@ -7,7 +7,6 @@ use super::options::Asked;
 use super::{Done, Session, views};
 use crate::domain::{AgentId, EnvironmentName, VersionNumber};
 use crate::ops::Problem;
-use crate::ops::moves::{carry_out, promote};
 
 /// Move several agents together, in one commit or not at all
 #[derive(Debug, clap::Args)]
@@ -50,15 +49,14 @@ impl FromStr for Part {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Done {
-    let workspace = session.workspace()?;
+    let place = session.place()?;
     let mut versions = BTreeMap::new();
     for part in &args.agents {
         if versions.insert(part.agent.clone(), part.version).is_some() {
             return Err(Problem::usage("named_twice", format!("`{}` is named twice", part.agent)));
         }
     }
-    let (intent, agents) = promote(args.to.clone(), versions, args.confirm);
-    let moved =
-        session.during("releasing", || carry_out(&workspace, "release", intent, agents, &args.asked.manner()))?;
+    let manner = args.asked.manner();
+    let moved = session.during("releasing", || place.release(&args.to, versions, args.confirm, &manner))?;
     Ok(views::show_moved(session, &moved))
 }

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use super::{Done, Session};
 use crate::domain::VersionNumber;
-use crate::ops::report::{PrePublish, report};
+use crate::ops::report::PrePublish;
 use crate::ops::side::SideName;
 use crate::present::report::{Subject, markdown, terminal};
 use crate::present::terminal::Style;
@@ -45,14 +45,14 @@ enum Format {
 pub(super) fn run(args: &Args, session: &Session) -> Done {
     session.only_one_format(args.format.is_some_and(|format| format != Format::Json))?;
     let format = args.format.unwrap_or(if session.global.json { Format::Json } else { Format::Text });
-    let workspace = session.workspace()?;
-    let agent = workspace.agent(args.agent.as_deref())?;
+    let place = session.place()?;
+    let agent = place.agent(args.agent.as_deref())?;
     let side = match (&args.draft, args.version) {
         (Some(branch), _) => SideName::NamedDraft(branch.clone()),
         (None, Some(version)) => SideName::Version(version),
         (None, None) => SideName::Draft,
     };
-    let made = session.during("reading", || report(&workspace, &agent, &side))?;
+    let made = session.during("reading", || place.report(&agent, &side))?;
     let PrePublish { environment, live, report, .. } = &made;
     let live = live.zip(environment.as_ref()).map(|(version, environment)| format!("{version} in {environment}"));
     let subject = Subject { agent: agent.as_str(), side: &made.side, live: live.as_deref() };

@@ -2,9 +2,8 @@
 
 use super::options::Asked;
 use super::{Done, Session, views};
+use crate::client::Verb;
 use crate::domain::EnvironmentName;
-use crate::ops::moves::carry_out;
-use crate::plan::Intent;
 
 /// Take an agent out of an environment
 ///
@@ -21,9 +20,8 @@ pub struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Done {
-    let workspace = session.workspace()?;
-    let agent = workspace.agent(args.agent.as_deref())?;
-    let intent = Intent::Retire { environment: args.env.clone(), agent: agent.clone() };
-    let moved = carry_out(&workspace, "retire", intent, [agent].into(), &args.asked.manner())?;
+    let place = session.place()?;
+    let agent = place.agent(args.agent.as_deref())?;
+    let moved = place.change(Verb::Retire, agent, args.env.clone(), &args.asked.manner())?;
     Ok(views::show_moved(session, &moved))
 }

@@ -2,8 +2,7 @@
 
 use super::options::Asked;
 use super::{Done, Session, views};
-use crate::domain::{VersionNumber, VersionTag};
-use crate::ops::moves::{carry_out, revoke};
+use crate::domain::VersionNumber;
 
 /// Refuse every later move to a version
 ///
@@ -19,9 +18,8 @@ pub struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Done {
-    let workspace = session.workspace()?;
-    let agent = workspace.agent(Some(&args.agent))?;
-    let (intent, agents) = revoke(VersionTag { agent, number: args.version });
-    let moved = carry_out(&workspace, "revoke", intent, agents, &args.asked.manner())?;
+    let place = session.place()?;
+    let agent = place.agent(Some(&args.agent))?;
+    let moved = place.revoke(agent, args.version, &args.asked.manner())?;
     Ok(views::show_moved(session, &moved))
 }

@@ -3,8 +3,6 @@
 use super::options::Asked;
 use super::{Done, Session, views};
 use crate::domain::{DeploymentId, EnvironmentName, VersionNumber};
-use crate::ops::moves::{carry_out, undo};
-use crate::plan::Intent;
 
 /// Go back to a version that was live, and stay there
 ///
@@ -30,16 +28,13 @@ pub struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Done {
-    let workspace = session.workspace()?;
-    let (intent, agents) = match args.deployment {
-        Some(id) => undo(&workspace, id)?,
+    let (place, manner) = (session.place()?, args.asked.manner());
+    let moved = match args.deployment {
+        Some(id) => session.during("rolling back", || place.undo(id, &manner))?,
         None => {
-            let agent = workspace.agent(args.agent.as_deref())?;
-            let agents = [agent.clone()].into();
-            (Intent::Rollback { environment: args.env.clone(), agent, to: args.to }, agents)
+            let agent = place.agent(args.agent.as_deref())?;
+            session.during("rolling back", || place.rollback(agent, args.env.clone(), args.to, &manner))?
         }
     };
-    let moved =
-        session.during("rolling back", || carry_out(&workspace, "rollback", intent, agents, &args.asked.manner()))?;
     Ok(views::show_moved(session, &moved))
 }

@@ -10,7 +10,7 @@ use super::{Done, Session};
 use crate::controller::{OpenError, Place, Running};
 use crate::domain::Digest;
 use crate::http::may_listen;
-use crate::operator::{Mistake, SecretSource, Settings};
+use crate::operator::{Mistake, SecretSource, Settings, Tls};
 use crate::ops::Problem;
 use crate::present::escape::escape;
 use crate::store::run_unattended;
@@ -19,12 +19,18 @@ use crate::telemetry;
 /// Run the controller: accept tags, move environment branches, deliver and serve what is live
 ///
 /// Without --remote it works on the repository it is started in. With it, on a bare mirror of its own.
-/// SIGHUP reads the operator's file again; the first SIGTERM or Ctrl-C drains, the second stops.
+/// SIGHUP reads the operator's file and the certificate again; the first SIGTERM or Ctrl-C drains, the second stops.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Where to answer HTTP; without tokens for readers only addresses of this machine
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Answer HTTPS with this certificate, and those that lead from it to the authority, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// The repository that decides, as git takes it; it is mirrored below the state folder
     #[arg(long, value_name = "URL")]
     remote: Option<String>,
@@ -51,10 +57,11 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
 
 async fn serve(args: &Args, session: &Session, settings: Settings, place: Place, state: &Path) -> Done {
     let listener = listen(&settings)?;
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
     let shown = place.shown();
     let mut signals = Signals::new()?;
     let mut running = Running::start(place, session.global.local, listener, settings, state).map_err(cannot_open)?;
-    session.print(&format!("listening on http://{} for {}\n", running.address, escape(&shown)));
+    session.print(&format!("listening on {scheme}://{} for {}\n", running.address, escape(&shown)));
     tracing::info!(address = %running.address, repository = shown, state = %state.display(), "serving");
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
 
@@ -124,6 +131,9 @@ impl Args {
         if let Some(listen) = self.listen {
             settings.listen = listen;
         }
+        if let (Some(cert), Some(key)) = (&self.tls_cert, &self.tls_key) {
+            settings.tls = Some(Tls { cert: cert.clone(), key: key.clone() });
+        }
         settings.remote = self.remote.clone().or(settings.remote);
         settings.state = self.state.clone().or(settings.state);
         Ok(settings)
@@ -165,7 +175,7 @@ impl Args {
 }
 
 /// A folder per remote below the user's state folder (XDG base directories).
-fn own_state(remote: &str) -> Option<PathBuf> {
+pub(super) fn own_state(remote: &str) -> Option<PathBuf> {
     let base = std::env::var_os("XDG_STATE_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state")))?;
@@ -179,6 +189,8 @@ fn cannot_open(error: OpenError) -> Problem {
         OpenError::Repository(error) => error.into(),
         OpenError::Taken(_) => Problem::refused("already_running", error.to_string())
             .hint("one controller per repository is enough; stop the other one first"),
+        OpenError::Certificate(error) => Problem::usage("certificate", error.to_string())
+            .hint("--tls-cert and --tls-key name files as PEM: openssl x509 -in <cert> -noout -subject -dates"),
         OpenError::Io { .. } => Problem::refused("io", error.to_string()).hint("--state DIR names another folder"),
     }
 }

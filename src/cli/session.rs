@@ -9,6 +9,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::options::{Colour, Global};
+use super::place::Place;
+use super::remote::Remote;
 use crate::compile::Severity;
 use crate::ops::{Problem, Workspace};
 use crate::present::escape::escape;
@@ -55,6 +57,17 @@ impl Session {
     /// What was kept.
     pub(super) fn into_captured(self) -> String {
         self.captured.map(RefCell::into_inner).unwrap_or_default()
+    }
+
+    /// Where a verb is carried out that a controller could carry out too: there if one is named, else here.
+    pub fn place(&self) -> Result<Place, Problem> {
+        // A command inside another one works where that one does.
+        let outer = self.captured.is_none();
+        let set = || std::env::var("POINTSMAN_SERVER").ok().filter(|address| outer && !address.is_empty());
+        match self.global.server.clone().or_else(set) {
+            Some(address) => Remote::new(address, self).map(|remote| Place::There(Box::new(remote))),
+            None => self.workspace().map(|workspace| Place::Here(Box::new(workspace))),
+        }
     }
 
     /// Opens the repository that the options name.

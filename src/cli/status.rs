@@ -20,14 +20,18 @@ pub struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Done {
-    let workspace = session.workspace()?;
-    let mut found = session.during("looking", || status(&workspace, args.fetch))?;
+    let place = session.place()?;
+    let mut found = if args.fetch {
+        let workspace = place.only_here("--fetch asks the remote of this repository")?;
+        session.during("looking", || status(workspace, true))?
+    } else {
+        session.during("looking", || place.status())?
+    };
     if let Some(agent) = &args.agent {
-        let agent = workspace.agent(Some(agent))?;
+        let agent = place.agent(Some(agent))?;
         found.agents.retain(|status| status.agent == agent);
         if found.agents.is_empty() {
-            // The error that knows the nearest name.
-            workspace.locate_draft(&agent)?;
+            return Err(place.unknown_agent(&agent));
         }
     }
     Ok(session.show(&found, |style| text(&found, style)))

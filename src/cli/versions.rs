@@ -1,7 +1,7 @@
 //! `pointsman versions`
 
 use super::{Done, Session};
-use crate::ops::inspect::{VersionView, versions};
+use crate::ops::inspect::VersionView;
 use crate::present::escape::escape;
 use crate::present::terminal::{Style, table};
 
@@ -16,10 +16,9 @@ pub struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Done {
-    let workspace = session.workspace()?;
-    let agent = workspace.agent(args.agent.as_deref())?;
-    let mut all = versions(&workspace, &agent)?;
-    let total = all.len();
+    let place = session.place()?;
+    let agent = place.agent(args.agent.as_deref())?;
+    let (mut all, total) = place.versions(&agent, args.limit)?;
     all.truncate(args.limit);
     if all.is_empty() {
         session.tell(&format!("{agent} has no published version yet: pointsman publish {agent}"));
@@ -39,9 +38,9 @@ fn text(versions: &[VersionView], style: &Style) -> String {
             let places: Vec<_> = version.environments.iter().map(ToString::to_string).collect();
             let mut what = version.label.as_ref().map(|label| format!("[{}] ", escape(label))).unwrap_or_default();
             what.push_str(&escape(version.note.lines().next().unwrap_or_default()));
-            if version.revoked.is_some() {
-                what.push_str(" (revoked)");
-            }
+            let marks =
+                [(version.starred, " *"), (version.archived, " (archived)"), (version.revoked.is_some(), " (revoked)")];
+            what.extend(marks.iter().filter(|(set, _)| *set).map(|(_, mark)| *mark));
             vec![
                 version.version.to_string(),
                 format!("{:.0}", version.published_at),

@@ -26,13 +26,18 @@ pub struct FieldChange {
     /// list, one that ends in `[formatting]` of JSON inside a text that reads the same.
     pub field: String,
     /// The value before, if there was one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "there")]
     pub before: Option<Value>,
     /// The value after, if there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "there")]
     pub after: Option<Value>,
     /// What became of it.
     pub kind: ChangeKind,
+}
+
+/// A value that is there, although it may be null.
+fn there<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    serde::Deserialize::deserialize(deserializer).map(Some)
 }
 
 /// The changes of a config, and how many more there are.

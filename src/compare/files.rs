@@ -47,7 +47,7 @@ pub struct FileChange {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after_mode: Option<Cow<'static, str>>,
     /// Whether the bytes differ but parse to the same. Only a label: a version is its bytes.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub same_meaning: bool,
     /// How the content differs; absent where it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,7 +94,7 @@ pub struct Section {
     /// The lines that differ. None in the readable form means that only the formatting does.
     pub hunks: Vec<Hunk>,
     /// How many lines were left out of `hunks`.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub more_lines: usize,
 }
 

@@ -12,7 +12,7 @@ pub struct Line {
     /// The line without its newline; a carriage return stays.
     pub text: String,
     /// Set where the file ends without a newline after this line.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unterminated: bool,
 }
 

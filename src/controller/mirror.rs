@@ -38,6 +38,9 @@ pub enum OpenError {
     /// Another loop works here.
     #[error("another controller runs in `{0}`")]
     Taken(PathBuf),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] crate::http::CertificateError),
     /// A folder or file of ours cannot be written.
     #[error("cannot write in `{path}`: {source}")]
     Io {

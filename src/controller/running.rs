@@ -58,7 +58,7 @@ impl Running {
         tokens.local_admin(jiff::Timestamp::now()).map_err(|error| io(std::io::Error::other(error)))?;
         let sandbox = Sandbox::new(state.to_owned(), &settings);
         let api = Api::new(place.dir().to_owned(), local, Arc::clone(&live), tokens, Arc::clone(&sandbox));
-        let app = App::new(Arc::clone(&live), &settings);
+        let app = App::new(Arc::clone(&live), &settings)?;
         let targets =
             targets::start(&Handle::current(), Arc::clone(&live), &settings, state, &repository, Pace::default());
         let settings = Arc::new(ArcSwap::from_pointee(settings));

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// How many times something was written. It only grows.
 #[derive(Clone, Default)]
@@ -22,14 +21,14 @@ impl Written {
     }
 }
 
-/// A socket that counts its writes.
-pub(super) struct Line {
-    stream: TcpStream,
+/// A socket, or what TLS makes of one, that counts its writes.
+pub(super) struct Line<S> {
+    stream: S,
     written: Written,
 }
 
-impl Line {
-    pub(super) fn new(stream: TcpStream, written: Written) -> Self {
+impl<S> Line<S> {
+    pub(super) fn new(stream: S, written: Written) -> Self {
         Line { stream, written }
     }
 
@@ -41,13 +40,13 @@ impl Line {
     }
 }
 
-impl AsyncRead for Line {
+impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
-impl AsyncWrite for Line {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.counted(result)

@@ -19,6 +19,7 @@ mod resolve;
 mod router;
 mod server;
 mod stream;
+mod tls;
 mod watch;
 
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use access::may_listen;
 pub use described::{Described, For, ROUTES};
 pub use router::router;
 pub use server::serve;
+pub use tls::CertificateError;
 
 use crate::live::Live;
 use crate::operator::Settings;
@@ -41,6 +43,7 @@ use access::Access;
 use feed::Feeds;
 use problem::Problem;
 use stream::Streams;
+use tls::Certificate;
 
 /// The state behind every route. One per process.
 pub struct App {
@@ -50,24 +53,27 @@ pub struct App {
     local: AtomicBool,
     feeds: Feeds,
     streams: Streams,
+    certificate: Certificate,
 }
 
 impl App {
     /// Serves what `live` holds to those whom `settings` lets read it.
-    pub fn new(live: Arc<Live>, settings: &Settings) -> Arc<Self> {
-        Arc::new(App {
+    pub fn new(live: Arc<Live>, settings: &Settings) -> Result<Arc<Self>, CertificateError> {
+        Ok(Arc::new(App {
+            certificate: Certificate::read(settings.tls.as_ref())?,
             live,
             access: ArcSwap::from_pointee(Access::of(settings)),
             local: AtomicBool::new(access::only_this_machine(settings.listen.ip())),
             feeds: Feeds::default(),
             streams: Streams::default(),
-        })
+        }))
     }
 
-    /// Takes over tokens and webhook secrets of a file that was read again. Streams that are open end, so that nobody
+    /// Takes over tokens, webhook secrets and the certificate of a file that was read again. Streams that are open end, so that nobody
     /// goes on listening with a token that no longer holds; their readers come back and go on where they were. The
     /// address stays the one that is listened on.
     pub fn reload(&self, settings: &Settings) {
+        self.certificate.reload(settings.tls.as_ref());
         let access = Access::of(settings);
         if access.readers_differ(&self.access.load()) {
             self.access.store(Arc::new(access));

@@ -14,9 +14,11 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep};
+use tokio_rustls::TlsAcceptor;
 
 use super::App;
 use super::access::only_this_machine;
@@ -26,6 +28,8 @@ use super::line::{Line, Written};
 /// How long a connection may go without an answer or a part of one; up to twice as long where the last one came just
 /// after a look.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long both sides may take to agree on keys.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long sent bytes may stay unacknowledged; heartbeats of streams make sure that there are some.
 const UNREAD: Duration = Duration::from_secs(60);
 /// The most a connection reads ahead or holds back for writing, in bytes. The head of a request must fit, too.
@@ -113,10 +117,24 @@ impl Connection {
         Connection { app, _place: place }
     }
 
-    async fn run(self, stream: TcpStream, front: Front, mut phase: watch::Receiver<Phase>) {
+    async fn run(self, stream: TcpStream, front: Front, phase: watch::Receiver<Phase>) {
         // Both only fail on sockets that are closed already.
         let _ = stream.set_nodelay(true);
         let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD));
+        let Some(certificate) = self.app.certificate.present() else {
+            return self.answer(stream, front, phase).await;
+        };
+        let handshake = TlsAcceptor::from(certificate).accept(stream);
+        // Why one failed is of no interest either.
+        if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, handshake).await {
+            self.answer(stream, front, phase).await;
+        }
+    }
+
+    async fn answer<S>(self, stream: S, front: Front, mut phase: watch::Receiver<Phase>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
         let written = Written::default();
         let connection = http1::Builder::new()
             // A look at what was written takes its place.

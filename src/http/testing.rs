@@ -101,7 +101,7 @@ pub(super) fn guarded() -> Settings {
 pub(super) fn app_with(settings: &Settings) -> Arc<App> {
     let live = Live::new(jiff::Timestamp::UNIX_EPOCH);
     live.publish(usual());
-    App::new(Arc::new(live), settings)
+    App::new(Arc::new(live), settings).unwrap()
 }
 
 /// An app without tokens.

@@ -10,13 +10,14 @@ use serde::Deserialize;
 use super::model::{ModelTable, model};
 use super::target_table::{TargetTable, may_be_called, one_writer_each, target};
 use super::telemetry::{TelemetryTable, telemetry};
-use super::{Hooks, Mistake, Outgoing, Secret, SecretSource, Settings};
+use super::{Hooks, Mistake, Outgoing, Secret, SecretSource, Settings, Tls};
 use crate::domain::toml_error::TomlMistake;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
     listen: Option<SocketAddr>,
+    tls: Option<TlsTable>,
     state: Option<PathBuf>,
     remote: Option<String>,
     resync: Option<String>,
@@ -35,6 +36,13 @@ struct File {
 #[serde(deny_unknown_fields, default)]
 struct SandboxTable {
     keep_days: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TlsTable {
+    cert: PathBuf,
+    key: PathBuf,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -105,6 +113,7 @@ pub(super) fn parse(text: &str, read: &ReadSecret<'_>) -> Result<Settings, Mista
     let traces = |table| telemetry(table, &outgoing, cfg!(feature = "opentelemetry"));
     let settings = Settings {
         listen: file.listen.unwrap_or(defaults.listen),
+        tls: file.tls.map(|TlsTable { cert, key }| Tls { cert, key }),
         state: file.state,
         remote: file.remote,
         resync: length("resync", file.resync, defaults.resync)?,

@@ -30,6 +30,8 @@ pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std:
 pub struct Settings {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// The certificate to answer with; plain HTTP without one.
+    pub tls: Option<Tls>,
     /// Where the mirror and other files of its own are kept.
     pub state: Option<PathBuf>,
     /// The repository that decides; without one, the repository that `serve` was started in.
@@ -54,6 +56,15 @@ pub struct Settings {
     pub models: BTreeMap<String, Model>,
     /// How many days the sandbox keeps what was said.
     pub keep_days: u32,
+}
+
+/// Files of a certificate. They are read at the start and with every reload, so that a renewed one needs no restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate and those that lead from it to the authority, as PEM.
+    pub cert: PathBuf,
+    /// Its private key, as PEM.
+    pub key: PathBuf,
 }
 
 /// The secrets with which forges sign, or show, their webhooks.
@@ -92,6 +103,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             listen: DEFAULT_LISTEN,
+            tls: None,
             state: None,
             remote: None,
             resync: Duration::from_secs(30),

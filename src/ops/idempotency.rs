@@ -7,6 +7,15 @@ use super::{Caller, Problem, Workspace};
 use crate::domain::{Digest, Identity};
 use crate::reconcile::Key;
 
+/// Refuses what is no key.
+pub fn must_be_a_key(given: &str) -> Result<(), Problem> {
+    if (1..=255).contains(&given.len()) && given.bytes().all(|c| (b'!'..=b'~').contains(&c)) {
+        return Ok(());
+    }
+    let said = "an idempotency key has 1 to 255 printable ASCII characters without spaces";
+    Err(Problem::usage("invalid_idempotency_key", said).hint("--idempotency-key \"$(uuidgen)\""))
+}
+
 /// The key that the caller gave for `verb`, under the scope of whoever calls. `request` is
 /// everything that the call says, agent included.
 pub fn key(
@@ -17,7 +26,7 @@ pub fn key(
     request: &impl Serialize,
 ) -> Result<Option<Key>, Problem> {
     let Some(given) = given else { return Ok(None) };
-    check(given)?;
+    must_be_a_key(given)?;
     let scope = match &workspace.caller {
         Caller::CommandLine => format!("cli:{}", actor.email),
         Caller::Api(token) => token.clone(),
@@ -25,16 +34,6 @@ pub fn key(
     let name = Digest::of(format!("{scope}\n{verb}\n{given}").as_bytes());
     let bytes = serde_json_canonicalizer::to_vec(request).expect("a request is plain JSON");
     Ok(Some(Key { name, request: Digest::of(&bytes) }))
-}
-
-/// Refuses what is no idempotency key.
-pub fn check(given: &str) -> Result<(), Problem> {
-    let fits = (1..=255).contains(&given.len()) && given.bytes().all(|c| (b'!'..=b'~').contains(&c));
-    if fits {
-        return Ok(());
-    }
-    let message = "an idempotency key has 1 to 255 printable ASCII characters without spaces";
-    Err(Problem::usage("invalid_idempotency_key", message).hint("--idempotency-key \"$(uuidgen)\""))
 }
 
 /// The answer that was kept for a key.

@@ -12,6 +12,7 @@ pub mod idempotency;
 pub mod import;
 pub mod init;
 pub mod inspect;
+pub mod lines;
 pub mod moves;
 pub mod named_drafts;
 pub mod new;

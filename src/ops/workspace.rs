@@ -184,7 +184,7 @@ impl Workspace {
             many => {
                 let names: Vec<_> = many.iter().take(8).map(|located| located.agent.to_string()).collect();
                 let more = if many.len() > names.len() { ", …" } else { "" };
-                Err(Problem::usage("which_agent", "there are several agents here and none is named")
+                Err(Problem::usage("which_agent", "there are several agents and none is named")
                     .hint(format!("name one of: {}{more}", names.join(", "))))
             }
         }

@@ -55,7 +55,7 @@ pub struct Saying {
     /// The text, or its first lines.
     pub text: String,
     /// How many lines of it are not shown.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub more_lines: usize,
     /// Of the whole text; what is read back has none to compare by.
     #[serde(skip, default = "unknown")]
@@ -108,10 +108,10 @@ pub struct Prohibition {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     /// Topics it must not touch.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub topics: Vec<String>,
     /// Phrases it must not use.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phrases: Vec<String>,
 }
 

@@ -194,6 +194,12 @@ impl Tokens {
         Ok(issued.secret)
     }
 
+    /// The token that [`Self::local_admin`] left here, if this user may read it.
+    pub fn kept_admin(&self) -> Option<String> {
+        let shown = std::fs::read_to_string(self.dir.join(ADMIN)).ok()?;
+        Some(shown.trim().to_owned()).filter(|shown| shown.starts_with(PREFIX))
+    }
+
     /// Reads, changes and replaces the file, one process at a time.
     fn change<T>(&self, change: impl FnOnce(&mut Vec<Token>) -> Result<T, TokenError>) -> Result<T, TokenError> {
         let path = self.dir.join(LOCK);

@@ -152,6 +152,34 @@ fn what_does_not_fit_is_a_problem_with_something_to_do() {
 }
 
 #[test]
+fn marks_change_after_a_publish_and_nothing_that_is_served() {
+    let world = World::new();
+    let service = Service::new(&world);
+    data(&service.post("/agents/support/publish", &json!({ "label": "first", "description": "As published" })), 201);
+    let before =
+        service.repo.git_out(&["rev-parse", "env/sandbox", "support/v1", "pointsman/ledger:agents/support/v1"]);
+    let patch = |body: &Value| service.call(&service.admin, "PATCH", "/agents/support/versions/v1", "", Some(body));
+    let marked = data(&patch(&json!({ "label": "Launch\nday", "starred": true })), 200);
+    assert_eq!((&marked["label"], &marked["starred"]), (&json!("Launch day"), &json!(true)));
+    assert_eq!((&marked["description"], &marked["archived"]), (&json!("As published"), &json!(false)));
+    let ledger = service.repo.git_out(&["rev-parse", "pointsman/ledger"]);
+    // Saying the same again writes nothing.
+    data(&patch(&json!({ "starred": true })), 200);
+    assert_eq!(service.repo.git_out(&["rev-parse", "pointsman/ledger"]), ledger);
+    assert_eq!(data(&patch(&json!({ "description": null, "archived": true })), 200)["description"], Value::Null);
+    assert_eq!(data(&service.get("/agents/support/versions"), 200)["total"], 0);
+    assert_eq!(data(&service.get("/agents/support/versions?archived=true"), 200)["versions"][0]["label"], "Launch day");
+    let after = service.repo.git_out(&["rev-parse", "env/sandbox", "support/v1", "pointsman/ledger:agents/support/v1"]);
+    assert_eq!(before, after);
+    problem(&patch(&json!({})), 400, "bad_request");
+    problem(&patch(&json!({ "pinned": true })), 400, "bad_request");
+    let unknown =
+        service.call(&service.admin, "PATCH", "/agents/support/versions/v9", "", Some(&json!({ "label": "" })));
+    problem(&unknown, 404, "unknown_version");
+    service.repo.pointsman(&["verify"]).ok();
+}
+
+#[test]
 fn every_route_stands_in_the_document_with_what_it_needs() {
     use pointsman::api::{Needs, SURFACES};
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/api.md");
@@ -169,9 +197,9 @@ fn every_route_stands_in_the_document_with_what_it_needs() {
         };
         assert!(line.contains(needs), "{line}");
     }
-    let told = document
-        .lines()
-        .filter(|line| ["| `GET /", "| `POST /", "| `DELETE /"].iter().any(|start| line.starts_with(start)));
+    let told = document.lines().filter(|line| {
+        ["| `GET /", "| `POST /", "| `PATCH /", "| `DELETE /"].iter().any(|start| line.starts_with(start))
+    });
     assert_eq!(told.count(), routes.len());
 }
 

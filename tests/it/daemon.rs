@@ -85,7 +85,9 @@ impl Daemon {
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.strip_prefix("listening on http://").and_then(|rest| rest.split_whitespace().next());
+        let address =
+            ["http", "https"].iter().find_map(|scheme| line.strip_prefix(&format!("listening on {scheme}://")));
+        let address = address.and_then(|rest| rest.split_whitespace().next());
         let Some(address) = address.map(str::to_owned) else {
             let _ = child.wait();
             panic!("serve said `{line}`; {}", std::fs::read_to_string(&log).unwrap());

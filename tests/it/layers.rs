@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Module → the modules of ours that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 19] = [
+const MAY_IMPORT: [(&str, &[&str]); 20] = [
     (
         "cli",
         &[
             "telemetry",
             "controller",
+            "client",
             "api",
             "tokens",
             "chat",
@@ -32,6 +33,7 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ),
     ("api", &["chat", "http", "ops", "live", "tokens", "plan", "compare", "compile", "describe", "domain"]),
     ("chat", &["targets", "operator", "ops", "report", "compile", "domain"]),
+    ("client", &["api", "ops", "compile", "domain"]),
     ("tokens", &["domain"]),
     ("telemetry", &["targets", "operator", "domain"]),
     (

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails")]
 
 mod api;
+mod atoms;
 mod bad_input;
 mod chat;
 mod chat_cli;
@@ -28,6 +29,7 @@ mod polyai;
 mod promises;
 mod reading;
 mod release;
+mod remote_verbs;
 mod remotes;
 mod repositories;
 mod serve;
@@ -37,4 +39,5 @@ mod setup;
 mod stage;
 mod targets;
 mod telemetry;
+mod tls;
 mod world;

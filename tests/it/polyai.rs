@@ -279,7 +279,7 @@ fn a_project_is_found_by_the_id_in_its_folder() {
         refused(&told, 403, "USER_ACCESS_FORBIDDEN");
         assert!(!told.body.contains("emea/desk") || id.contains("desk"), "{told:?}");
         for verb in ["promote", "rollback"] {
-            let path = format!("POST /v1/agents/{id}/deployments/019e191e-0f1c-7e19-9fde-1db2bfe4d862/{verb}");
+            let path = format!("POST /v1/agents/{id}/deployments/01940000-0000-7000-8000-000000000001/{verb}");
             refused(&shop.call(&apac, &path, None), 403, "USER_ACCESS_FORBIDDEN");
         }
     }
@@ -414,8 +414,8 @@ fn every_route_stands_in_the_document_with_what_it_needs() {
         let needs = match route.needs {
             Needs::Read => "`agents:read`",
             Needs::Write => "`agents:write`",
-            Needs::Deploy => "`deploy:<",
             Needs::Chat => "`chat:write`",
+            Needs::Deploy => "`deploy:<",
         };
         let row = format!("| `{} {}{}` | {needs}", route.method, surface.prefix, route.path);
         assert!(document.contains(&row), "docs/polyai.md lacks {row}");
@@ -461,31 +461,21 @@ fn a_move_needs_the_right_to_where_it_goes() {
     assert_eq!(shop.daemon.version("sandbox", "support").as_deref(), Some("v2"));
 }
 
-/// The vendor's Python sample, with the account's names filled in.
+/// What the vendor's Python sample does: the same two calls, with the id read where it reads it.
 const SAMPLE: &str = r#"
-import os, requests
+import os
+import requests
 
-BASE = os.environ["BASE"]
-AGENT_ID = "support"
-HEADERS = {"x-api-key": os.environ["POLYAI_API_KEY"]}
-
-resp = requests.post(
-    f"{BASE}/v1/agents/{AGENT_ID}/deployments/publish",
-    headers=HEADERS,
-    json={"environment": "sandbox"},
-)
-deployment_id = resp.json()["id"]
-
-resp = requests.post(
-    f"{BASE}/v1/agents/{AGENT_ID}/deployments/{deployment_id}/promote",
-    headers=HEADERS,
-)
-resp.raise_for_status()
-print(resp.json()["deployment"]["environment"])
+key = {"x-api-key": os.environ["POLYAI_API_KEY"]}
+deployments = os.environ["BASE"] + "/v1/agents/support/deployments"
+published = requests.post(deployments + "/publish", headers=key, json={"environment": "sandbox"})
+promoted = requests.post(deployments + "/" + published.json()["id"] + "/promote", headers=key)
+promoted.raise_for_status()
+print(promoted.json()["deployment"]["environment"])
 "#;
 
 #[test]
-fn the_vendors_python_sample_works() {
+fn what_the_vendors_python_sample_does_works() {
     let Some(python) = crate::langfuse::python() else { return };
     let world = World::new();
     let shop = Shop::new(&world);

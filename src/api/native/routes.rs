@@ -2,8 +2,8 @@
 
 use super::wire::{
     Agents, BeginSession, Change, ComparedEnvironments, Completion, CompletionRequest, Difference, Draft, Environments,
-    History, Message, Promotion, Publish, PublishAnswer, Reason, Release, Rollback, RunTests, SessionDetail, Sessions,
-    UsageReport, VersionDetail, Versions, Words,
+    History, Marks, Message, Promotion, Publish, PublishAnswer, Reason, Release, Rollback, RunTests, SessionDetail,
+    Sessions, UsageReport, VersionDetail, Versions, Words,
 };
 use super::{agents, chat, completions, deployments, environments, usage, versions};
 use crate::api::route::{Needs, Route, route};
@@ -11,6 +11,7 @@ use crate::chat::{Exam, Spoken};
 use crate::describe::{Content, Parameter, data, header, query, shape, shapes, told};
 use crate::domain::{AgentId, EnvironmentName};
 use crate::ops::discard::Discarded;
+use crate::ops::inspect::VersionView;
 use crate::ops::moves::Moved;
 use crate::ops::report::PrePublish;
 use crate::ops::status::{AgentStatus, Status};
@@ -127,6 +128,7 @@ pub const ROUTES: &[Route] = &[
         .takes(&[
             query("limit", "How many versions a page has.", shapes::limit::<{ versions::PAGE }, { versions::LARGEST_PAGE }>),
             query("cursor", "The `nextCursor` of the page before.", shapes::version),
+            query("archived", "Whether archived versions are listed too.", shapes::yes_or_no),
         ])
         .answers(&[data::<Versions>(200, "A page of versions.")])
         .refuses(&[(404, "unknown_agent")]),
@@ -134,6 +136,11 @@ pub const ROUTES: &[Route] = &[
         .answers(&[data::<VersionDetail>(200, "The version with its frozen config.")
             .headers(&[("ETag", "The digest of the config.")])])
         .refuses(&[(404, "unknown_agent"), (404, "unknown_version")]),
+    route("PATCH", "/agents/{agent}/versions/{version}", Needs::Write, "Change what may change about it", versions::mark)
+        .about("Label, description, star and archive are not part of what was published.")
+        .says::<Marks>()
+        .answers(&[data::<VersionView>(200, "The version as it is now.")])
+        .refuses(&[(404, "unknown_agent"), (404, "unknown_version"), (409, "publish_race"), (502, "push_refused")]),
     route("GET", "/agents/{agent}/versions/{version}/diff", Needs::Read, "Compare a version", versions::diff)
         .takes(&[
             query("against", "What it is compared with: `draft`, `draft:<branch>`, `v3` or `env:live`; the draft by default.", shapes::side),

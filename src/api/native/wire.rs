@@ -520,3 +520,23 @@ pub struct CompletionWords {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
 }
+
+/// The body of a change of marks; a null label or description takes it away.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Marks {
+    /// A short name.
+    #[serde(deserialize_with = "or_taken_away")]
+    pub label: Option<String>,
+    /// A longer description.
+    #[serde(deserialize_with = "or_taken_away")]
+    pub description: Option<String>,
+    /// Whether it is pinned to the top of lists.
+    pub starred: Option<bool>,
+    /// Whether lists leave it out.
+    pub archived: Option<bool>,
+}
+
+fn or_taken_away<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Option::<String>::deserialize(deserializer).map(|said| Some(said.unwrap_or_default()))
+}

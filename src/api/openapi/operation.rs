@@ -107,8 +107,8 @@ fn scope(needs: Needs) -> &'static str {
     match needs {
         Needs::Read => "agents:read",
         Needs::Write => "agents:write",
-        Needs::Deploy => "deploy:<environment>",
         Needs::Chat => "chat:write",
+        Needs::Deploy => "deploy:<environment>",
     }
 }
 

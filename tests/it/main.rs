@@ -6,6 +6,7 @@ mod api;
 mod atoms;
 mod bad_input;
 mod chat;
+mod chat_cli;
 mod corpus;
 mod crash;
 mod daemon;

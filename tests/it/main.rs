@@ -16,6 +16,7 @@ mod healing;
 mod hook;
 mod idempotency;
 mod layers;
+mod load;
 mod nats;
 mod openapi;
 mod outgoing;

@@ -22,6 +22,7 @@ use super::{Api, SERVED_WITHIN, openapi, patience};
 use crate::describe::Place;
 use crate::domain::Identity;
 use crate::domain::nearest::nearest;
+use crate::http::Patience;
 use crate::live::Wake;
 use crate::ops::{Problem, Workspace};
 use crate::tokens::{HOST, Right, Token};
@@ -89,8 +90,13 @@ async fn answer(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
+    let line = parts.extensions.get::<Patience>().cloned().unwrap_or_default();
     let asked = Arc::new(Asked { uri: parts.uri, headers: parts.headers });
-    match try_answer(&api, surface, route, params, &asked, body).await {
+    let done = match try_answer(&api, surface, route, params, &asked, body).await {
+        Ok(done) => line.during(arrived(&api, done)).await,
+        Err(refusal) => Err(refusal),
+    };
+    match done {
         Ok(Answer { stream: Some(events), .. }) => stream_response(events),
         Ok(answer) => (surface.accept)(answer, &asked),
         Err(refusal) => {
@@ -134,6 +140,11 @@ async fn try_answer(
         )
     })??;
     drop(turn);
+    Ok(done)
+}
+
+/// What the answer is in truth, when what it moved is served.
+async fn arrived(api: &Api, done: Answer) -> Result<Answer, Refusal> {
     let done = done.arrived().await?;
     if done.moved {
         let passed = api.live.next_pass();

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, Weak};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::agent::Agent;
 use super::offline;
@@ -128,15 +128,20 @@ impl Sandbox {
         }
     }
 
+    /// A place among the replies that are made at once.
+    pub(super) fn turn_to_reply(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.replies).try_acquire_owned().map_err(|_| {
+            Problem::refused("busy", format!("{MOST_REPLIES} replies are being made")).hint("wait a moment")
+        })
+    }
+
     /// Starts a reply that is finished whether or not somebody waits for it.
     fn start<F: Future<Output = Result<Spoken, Problem>> + Send + 'static>(
         &self,
         session_id: String,
         work: impl FnOnce(UnboundedSender<String>) -> F,
     ) -> Result<Talk, Problem> {
-        let turn = Arc::clone(&self.replies).try_acquire_owned().map_err(|_| {
-            Problem::refused("busy", format!("{MOST_REPLIES} replies are being made")).hint("wait a moment")
-        })?;
+        let turn = self.turn_to_reply()?;
         let (words, heard) = mpsc::unbounded_channel();
         let (done, end) = oneshot::channel();
         let work = work(words);

@@ -14,7 +14,7 @@ use super::model::Models;
 use super::said::Said;
 use super::store::{Kind, Line, Opening, Role, Session, Store, Usage};
 use crate::compile::Frozen;
-use crate::domain::Digest;
+use crate::domain::{AgentId, Digest};
 use crate::operator::Settings;
 use crate::ops::Problem;
 use crate::ops::idempotency;
@@ -177,14 +177,17 @@ impl Sandbox {
         self.store()?.lines(id)
     }
 
-    /// Sessions that `wanted` names, newest first, at most `limit`, older than `before`. It blocks.
+    /// Sessions of `agent` that `caller` began, or of all where none is named: newest first, at most `limit`, older than
+    /// `before`, and only those that `wanted` names. It blocks.
     pub fn sessions(
         &self,
+        agent: Option<&AgentId>,
+        caller: Option<&str>,
         before: Option<&str>,
         limit: usize,
         wanted: impl Fn(&Session) -> bool,
     ) -> Result<Vec<Session>, Problem> {
-        self.store()?.sessions(before, limit, wanted)
+        self.store()?.sessions(agent, caller, before, limit, wanted)
     }
 
     /// Billed usage and that of drafts. It blocks.
@@ -195,6 +198,7 @@ impl Sandbox {
     /// Runs the tests of a pinned config. Nothing of them is kept or counted.
     pub async fn examine(self: &Arc<Self>, pinned: Pinned, offline: bool) -> Result<Exam, Problem> {
         let (agent, responder) = self.agent(&pinned, offline)?;
+        let _turn = self.turn_to_reply()?;
         exam::examine(self, Arc::new(agent), &pinned, &responder).await
     }
 

@@ -60,7 +60,7 @@ fn events(answer: &Answer) -> Vec<(String, Value)> {
 fn with_model<'w>(world: &'w World, server: &ModelServer, more: &str) -> (Repo<'w>, String) {
     let repo = world.repository("shop");
     repo.write("agents/support/llm.toml", "endpoint = \"house\"\nmodel = \"large\"\ntemperature = 0.5\n");
-    repo.write("agents/support/skills/book.toml", "description = \"Books a table\"\n");
+    repo.write("agents/support/skills/book.v2.toml", "description = \"Books a table\"\n");
     repo.write(
         "agents/support/guardrails/calm.toml",
         "rule = \"Stay calm\"\nkind = \"never_say\"\nphrases = [\"calm down\"]\n",
@@ -146,12 +146,12 @@ fn a_model_answers_word_by_word_and_is_told_who_it_is() {
     assert!(system.contains("You help customers of a small shop.") && system.contains("“calm down”"), "{system}");
     assert_eq!(asked.body["messages"][2], json!({ "role": "user", "content": "Hello" }));
 
-    // A skill is noted, never carried out, and the model goes on.
-    server.will([Act::Asks("book"), Act::Whole("Booked. Now calm down!")]);
+    // A skill is noted, never carried out, and the model goes on. It knows it by a name that the protocol takes.
+    server.will([Act::Asks("book_v2"), Act::Asks("invented"), Act::Whole("Booked. Now calm down!")]);
     let spoken = data(&service.say(&session, "", &json!({ "content": "A table, please" })), 200);
-    assert_eq!((&spoken["skills"], &spoken["guardrails"]), (&json!(["book"]), &json!(["calm"])));
+    assert_eq!((&spoken["skills"], &spoken["guardrails"]), (&json!(["book.v2"]), &json!(["calm"])));
     let rounds = server.requests();
-    assert_eq!(rounds[0].body["tools"][0]["function"]["name"], "book");
+    assert_eq!(rounds[0].body["tools"][0]["function"]["name"], "book_v2");
     let messages = rounds[1].body["messages"].as_array().unwrap();
     assert_eq!(messages.last().unwrap()["tool_call_id"], "c1");
     assert_eq!(messages[messages.len() - 2]["tool_calls"][0]["function"]["arguments"], "{}");
@@ -453,6 +453,61 @@ fn a_slow_model_holds_up_nobody_else() {
         assert_eq!(service.usage()["total"]["draft"]["messages"], 0);
         service.daemon.signal("KILL");
     });
+}
+
+#[test]
+fn messages_of_one_session_follow_one_another_and_one_that_is_sent_twice_at_once_is_said_once() {
+    let (world, server) = (World::new(), ModelServer::start());
+    let service = with_server(&world, &server, "");
+    let session = service.begin(&draft());
+    server.will(std::iter::repeat_n(Act::Slowly(&["One ", "after ", "the other"]), 4));
+    let at_once = |headers: &[&str]| {
+        std::thread::scope(|scope| {
+            let say = |headers: &&str| data(&service.say(&session, headers, &json!({ "content": "Hello" })), 200);
+            let saying: Vec<_> = headers.iter().map(|headers| scope.spawn(move || say(headers))).collect();
+            let mut said: Vec<_> =
+                saying.into_iter().map(|said| said.join().unwrap()["sequence"].as_u64().unwrap()).collect();
+            said.sort_unstable();
+            said
+        })
+    };
+    assert_eq!(at_once(&["", "", ""]), [2, 4, 6]);
+    // Each was told of those before it.
+    let told: Vec<_> = server.requests().iter().map(|asked| asked.body["messages"].as_array().unwrap().len()).collect();
+    assert_eq!(told, [3, 5, 7]);
+    assert_eq!(at_once(&["Idempotency-Key: k\r\n", "Idempotency-Key: k\r\n", "Idempotency-Key: k\r\n"]), [8, 8, 8]);
+    assert_eq!(server.requests().len(), 1);
+    assert_eq!(service.usage()["total"]["draft"]["messages"], 4);
+}
+
+#[test]
+fn a_reply_whose_caller_hung_up_is_kept() {
+    use std::io::{Read as _, Write as _};
+    let (world, server) = (World::new(), ModelServer::start());
+    let service = with_server(&world, &server, "");
+    let session = service.begin(&draft());
+    let id = session["id"].as_str().unwrap();
+    server.will([Act::Slowly(&["Are ", "you ", "still ", "there?"])]);
+    let mut line = std::net::TcpStream::connect(&service.daemon.address).unwrap();
+    let body = json!({ "content": "Hello", "stream": true }).to_string();
+    let head = format!(
+        "POST /api/v1/chat/sessions/{id}/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nIdempotency-Key: k\r\nContent-Length: {}\r\n\r\n",
+        service.admin,
+        body.len()
+    );
+    line.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    let mut first = Vec::new();
+    while !String::from_utf8_lossy(&first).contains("Are ") {
+        let mut byte = [0; 64];
+        let read = line.read(&mut byte).unwrap();
+        first.extend_from_slice(&byte[..read]);
+    }
+    drop(line);
+    let lines = || data(&service.get(&format!("/chat/sessions/{id}")), 200)["messages"].as_array().unwrap().clone();
+    service.daemon.eventually("the reply is kept", || lines().len() == 3);
+    let again = data(&service.say(&session, "Idempotency-Key: k\r\n", &json!({ "content": "Hello" })), 200);
+    assert_eq!((&again["content"], &lines()[2]["content"]), (&json!("Are you still there?"), &again["content"]));
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[test]

@@ -19,6 +19,8 @@ use serde_json::{Value, json};
 pub enum Act {
     /// Streams these words.
     Says(&'static [&'static str]),
+    /// Streams these words with some time between them.
+    Slowly(&'static [&'static str]),
     /// Answers in one document.
     Whole(&'static str),
     /// Answers with this status, and a body that quotes the key and the address that it was called with.
@@ -100,6 +102,15 @@ async fn answer(State(room): State<Arc<Room>>, uri: Uri, headers: HeaderMap, bod
             events.push(chunk(&json!({}), Some("stop")));
             events.push("data: [DONE]\n\n".to_owned());
             stream(Body::from(events.concat()))
+        }
+        Act::Slowly(words) => {
+            let mut events: VecDeque<_> = words.iter().map(|word| chunk(&json!({ "content": word }), None)).collect();
+            events.push_back("data: [DONE]\n\n".to_owned());
+            let parts = futures_util::stream::unfold(events, |mut events| async move {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                Some((Ok::<_, Infallible>(events.pop_front()?), events))
+            });
+            stream(Body::from_stream(parts))
         }
         Act::Whole(text) => {
             let choice =

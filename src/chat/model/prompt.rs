@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::super::store::{Line, Role};
 use crate::chat::agent::{Agent, Guardrail, Llm, Playbook};
+use crate::chat::store::{Line, Role};
 
 /// Bytes of knowledge that are told whole; of more, only the article that answers the newest message.
 const KNOWLEDGE_TOLD: usize = 48 << 10;
@@ -114,10 +114,19 @@ fn playbook(playbook: &Playbook) -> String {
     format!("- {} {}", playbook.when, steps.collect::<String>())
 }
 
+/// A skill's name as the protocol takes it: up to 64 letters, digits, `_` and `-` (OpenAI API reference, "tools").
+pub(super) fn tool_name(skill: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    skill.chars().take(64).map(|c| if fits(c) { c } else { '_' }).collect()
+}
+
 fn tools(agent: &Agent) -> Vec<Value> {
     let function = |name: &str, description: &str, parameters: &Value| json!({ "type": "function", "function": { "name": name, "description": description, "parameters": parameters } });
-    let mut tools: Vec<_> =
-        agent.skills.iter().map(|skill| function(&skill.name, &skill.description, &skill.parameters)).collect();
+    let mut tools: Vec<_> = agent
+        .skills
+        .iter()
+        .map(|skill| function(&tool_name(&skill.name), &skill.description, &skill.parameters))
+        .collect();
     if agent.guardrails.iter().any(|rule| rule.kind == "handoff" || rule.action == "handoff") {
         let nothing = json!({ "type": "object", "properties": {} });
         tools.push(function(HAND_OVER, "A person takes over the conversation.", &nothing));

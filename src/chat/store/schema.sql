@@ -32,6 +32,6 @@ CREATE TABLE IF NOT EXISTS messages (
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX IF NOT EXISTS messages_once ON messages (session, key) WHERE key IS NOT NULL;
-CREATE INDEX IF NOT EXISTS sessions_by_agent ON sessions (agent, id);
+CREATE INDEX IF NOT EXISTS sessions_by_caller ON sessions (caller, id);
 
 PRAGMA user_version = 1;

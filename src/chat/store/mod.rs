@@ -4,14 +4,17 @@
 //! What a caller said and the reply to it are written in one transaction when the reply is whole: either both are there,
 //! once, or neither.
 
+mod rows;
+
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params};
-use schemars::JsonSchema;
-use serde::Serialize;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
+
+pub use rows::{Kind, Line, Role, Session, Usage};
+use rows::{SESSION, foreign, line_of, parsed, session_of, version_of};
 
 use super::said::Said;
 use crate::domain::{AgentId, Digest, EnvironmentName, VersionNumber};
@@ -24,82 +27,6 @@ pub const FILE: &str = "sandbox.db";
 const BUSY: Duration = Duration::from_secs(10);
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
-
-/// What kind of conversation it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(rename = "ChatKind")]
-pub enum Kind {
-    /// Messages follow one another.
-    Session,
-    /// One exchange, whose caller keeps the conversation.
-    Completion,
-}
-
-impl Kind {
-    fn word(self) -> &'static str {
-        match self {
-            Kind::Session => "session",
-            Kind::Completion => "completion",
-        }
-    }
-}
-
-/// A session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(rename = "ChatSession")]
-pub struct Session {
-    /// A UUIDv7.
-    pub id: String,
-    /// What kind it is.
-    pub kind: Kind,
-    /// The agent.
-    pub agent_id: AgentId,
-    /// Whether it is held with a draft, and so never billed.
-    pub draft_mode: bool,
-    /// The version that it is held with; nothing for a draft.
-    pub version: Option<VersionNumber>,
-    /// The environment that served it when the session began.
-    pub environment: Option<EnvironmentName>,
-    /// Digest of the frozen config that it is held with.
-    pub digest: Digest,
-    /// `offline`, or the name of a model endpoint.
-    pub responder: String,
-    /// Who began it: a token's id, or `cli`.
-    pub caller: String,
-    /// When it began.
-    pub created_at: jiff::Timestamp,
-    /// Whether what was said is gone, because it was kept for long enough.
-    pub pruned: bool,
-}
-
-/// Who said something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(rename = "ChatRole")]
-pub enum Role {
-    /// The caller.
-    User,
-    /// The agent.
-    Assistant,
-}
-
-/// Something that was said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(rename = "ChatLine")]
-pub struct Line {
-    /// Its place in the session, from 0 on.
-    pub sequence: u32,
-    /// Who said it.
-    pub role: Role,
-    /// What was said and done.
-    #[serde(flatten)]
-    pub said: Said,
-    /// When.
-    pub at: jiff::Timestamp,
-}
 
 /// A session to begin.
 #[derive(Clone, Debug)]
@@ -116,32 +43,17 @@ pub struct Opening {
     pub lines: Vec<(Role, Said)>,
 }
 
-/// What was used on one day (UTC).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(rename = "UsedOnDay")]
-pub struct Usage {
-    /// The agent.
-    pub agent: AgentId,
-    /// Its version; absent for drafts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<VersionNumber>,
-    /// The day.
-    pub day: jiff::civil::Date,
-    /// Sessions that began.
-    pub sessions: u64,
-    /// Messages of callers that were answered.
-    pub messages: u64,
-}
-
 /// The open file.
 pub struct Store {
+    path: PathBuf,
     connection: Mutex<Connection>,
 }
 
+/// The refusal of a call that needs the file. Why is for the log: it may name folders of this machine.
 fn cannot(error: &dyn std::fmt::Display) -> Problem {
     tracing::error!(%error, "the sandbox's file cannot be used");
-    Problem::refused("sandbox_unavailable", format!("the sandbox's file `{FILE}` cannot be used: {error}"))
-        .hint("df -h shows whether the disk is full; nothing that is live depends on this file")
+    Problem::refused("sandbox_unavailable", format!("the sandbox's file `{FILE}` cannot be used"))
+        .hint("the log says why; df -h shows whether the disk is full. Nothing that is live depends on this file")
 }
 
 impl From<rusqlite::Error> for Problem {
@@ -169,14 +81,25 @@ impl Store {
         match version {
             0 => connection.execute_batch(&format!("BEGIN IMMEDIATE; {} COMMIT;", include_str!("schema.sql")))?,
             1 => {}
-            newer => return Err(cannot(&format!("a newer pointsman made it (layout {newer})"))),
+            newer => {
+                let message = format!("the sandbox's file `{FILE}` was made by a newer pointsman (layout {newer})");
+                return Err(Problem::refused("sandbox_unavailable", message)
+                    .hint("install that one here, or move the file away"));
+            }
         }
-        Ok(Store { connection: Mutex::new(connection) })
+        Ok(Store { path, connection: Mutex::new(connection) })
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
         // A panic elsewhere has rolled its transaction back.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection of its own for a read that may take long, so that no message waits for it.
+    fn aside(&self) -> Result<Connection, Problem> {
+        let connection = Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        connection.busy_timeout(BUSY)?;
+        Ok(connection)
     }
 
     /// Begins a session. With a key that was used before, the session that it began, and false.
@@ -229,23 +152,26 @@ impl Store {
         Ok(self.connection().query_row(&begun(), [caller, kind.word(), key], session_of).optional()?)
     }
 
-    /// Sessions that `wanted` names, newest first, at most `limit`, older than `before`.
+    /// Sessions of `agent` that `caller` began, or of all where none is named: newest first, at most `limit`, older than
+    /// `before`, and only those that `wanted` names.
     pub fn sessions(
         &self,
+        agent: Option<&AgentId>,
+        caller: Option<&str>,
         before: Option<&str>,
         limit: usize,
         wanted: impl Fn(&Session) -> bool,
     ) -> Result<Vec<Session>, Problem> {
-        let connection = self.connection();
-        let select = format!("SELECT {SESSION} FROM sessions WHERE ?1 IS NULL OR id < ?1 ORDER BY id DESC");
+        let connection = self.aside()?;
+        let select = format!(
+            "SELECT {SESSION} FROM sessions WHERE (?1 IS NULL OR agent = ?1) AND (?2 IS NULL OR caller = ?2)
+             AND (?3 IS NULL OR id < ?3) ORDER BY id DESC"
+        );
         let mut statement = connection.prepare(&select)?;
-        let mut rows = statement.query([before])?;
+        let mut rows = statement.query(params![agent.map(AgentId::as_str), caller, before])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            let session = session_of(row)?;
-            if wanted(&session) {
-                found.push(session);
-            }
+            found.extend(Some(session_of(row)?).filter(&wanted));
             if found.len() >= limit {
                 break;
             }
@@ -306,7 +232,7 @@ impl Store {
 
     /// Billed usage and that of drafts, by agent, version and day, in the order of days.
     pub fn usage(&self) -> Result<(Vec<Usage>, Vec<Usage>), Problem> {
-        let connection = self.connection();
+        let connection = self.aside()?;
         let mut statement = connection.prepare(
             "SELECT agent, version, day, sum(sessions), sum(messages) FROM (
                  SELECT agent, version, opened / ?1 AS day, kind = 'session' AS sessions, 0 AS messages FROM sessions
@@ -377,51 +303,6 @@ fn insert(
 
 fn begun() -> String {
     format!("SELECT {SESSION} FROM sessions WHERE caller = ?1 AND kind = ?2 AND key = ?3")
-}
-
-const SESSION: &str = "id, kind, agent, version, environment, digest, responder, caller, opened, pruned";
-
-fn foreign(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
-}
-
-fn parsed<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
-where
-    T::Err: std::error::Error + Send + Sync + 'static,
-{
-    row.get::<_, String>(column)?.parse().map_err(|error| foreign(column, error))
-}
-
-fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<jiff::Timestamp> {
-    jiff::Timestamp::from_millisecond(row.get(column)?).map_err(|error| foreign(column, error))
-}
-
-fn version_of(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<VersionNumber>> {
-    Ok(row.get::<_, Option<u32>>(column)?.and_then(VersionNumber::new))
-}
-
-fn session_of(row: &Row<'_>) -> rusqlite::Result<Session> {
-    let version = version_of(row, 3)?;
-    let environment = row.get::<_, Option<String>>(4)?.map(|name| name.parse()).transpose();
-    Ok(Session {
-        id: row.get(0)?,
-        kind: if row.get::<_, String>(1)? == "completion" { Kind::Completion } else { Kind::Session },
-        agent_id: parsed(row, 2)?,
-        draft_mode: version.is_none(),
-        version,
-        environment: environment.map_err(|error| foreign(4, error))?,
-        digest: parsed(row, 5)?,
-        responder: row.get(6)?,
-        caller: row.get(7)?,
-        created_at: time(row, 8)?,
-        pruned: row.get(9)?,
-    })
-}
-
-fn line_of(row: &Row<'_>) -> rusqlite::Result<Line> {
-    let said = serde_json::from_str(&row.get::<_, String>(2)?).map_err(|error| foreign(2, error))?;
-    let role = if row.get::<_, String>(1)? == "user" { Role::User } else { Role::Assistant };
-    Ok(Line { sequence: row.get(0)?, role, said, at: time(row, 3)? })
 }
 
 #[cfg(test)]

@@ -243,9 +243,11 @@ async fn half_a_head_half_a_webhook_and_idle_connections_do_not_stay() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_takes_minutes_comes_where_somebody_speaks_for_its_connection() {
     use crate::http::Patience;
-    let slowly = || sleep(Duration::from_secs(200));
+    async fn slowly() {
+        sleep(Duration::from_secs(200)).await;
+    }
     let patient = |line: axum::Extension<Patience>| async move { line.during(slowly()).await };
-    let silent = move || async move { slowly().await };
+    let silent = || slowly();
     let more =
         axum::Router::new().route("/patient", axum::routing::get(patient)).route("/silent", axum::routing::get(silent));
     let server = Server::with(app(), more);

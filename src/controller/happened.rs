@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use crate::domain::ledger::Rejection;
 use crate::domain::record::Action;
-use crate::domain::{EnvironmentName, ObjectId};
+use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionNumber, VersionTag};
 use crate::live::{Environment, EventKind, Failure, Live, Status};
+use crate::ops::verify::{Meaning, meaning};
 use crate::plan::{Plan, Step, Wait};
 use crate::reconcile::Outcome;
-use crate::store::{Error, Repository};
+use crate::store::{EntryMode, Error, Ledger, Repository};
 
 /// How many moves of one environment are told at once.
 const MOST_MOVES: usize = 500;
@@ -95,4 +97,58 @@ pub(super) fn tell_moves(
         }
     }
     Ok(())
+}
+
+/// Tells of versions and marks what commands, calls of the API and other controllers wrote into the ledger since
+/// `before`. What this pass decided itself, its `plan` has told. Of a long absence only some are told.
+pub(super) fn tell_elsewhere(
+    live: &Live,
+    repository: &Repository,
+    (before, after): (ObjectId, ObjectId),
+    plan: &Plan,
+    now: jiff::Timestamp,
+) -> Result<(), Error> {
+    let told: HashSet<_> = plan.steps.iter().filter_map(decided).collect();
+    let root = |tip| Ledger::at(repository, Some(tip)).map(|ledger| ledger.root());
+    let mut found = Vec::new();
+    repository.changes(root(before)?, root(after)?, &mut |change| {
+        let Some((mode, id)) = change.after else { return Ok(false) };
+        let fresh = change.before.is_none();
+        let (kind, agent, number, text) = match meaning(&change.path, mode == EntryMode::Tree) {
+            Some(Meaning::Folder) => return Ok(found.len() < MOST_MOVES),
+            Some(Meaning::Version(VersionTag { agent, number })) if fresh => {
+                let text = format!("accept {agent}/{number}");
+                (EventKind::Accepted, agent, Some(number), text)
+            }
+            Some(Meaning::Rejection(VersionTag { agent, number })) => {
+                let rejection = serde_json::from_slice::<Rejection>(&repository.blob(id)?);
+                let why = rejection.map(|rejection| rejection.reason).unwrap_or_default();
+                let text = format!("refuse {agent}/{number}: {why}");
+                (EventKind::Refused, agent, Some(number), text)
+            }
+            Some(Meaning::Marks(agent)) => {
+                let text = format!("mark {agent}");
+                (EventKind::Marked, agent, None, text)
+            }
+            _ => return Ok(false),
+        };
+        if !told.contains(&(kind, agent.clone(), number)) {
+            found.push((kind, agent, number, text));
+        }
+        Ok(false)
+    })?;
+    for (kind, agent, number, text) in found {
+        live.events.tell(now, kind, None, Some(agent), number, text);
+    }
+    Ok(())
+}
+
+/// What a step says of a version or of marks.
+fn decided(step: &Step) -> Option<(EventKind, AgentId, Option<VersionNumber>)> {
+    match step {
+        Step::Accept { tag, .. } => Some((EventKind::Accepted, tag.agent.clone(), Some(tag.number))),
+        Step::Reject { tag, .. } => Some((EventKind::Refused, tag.agent.clone(), Some(tag.number))),
+        Step::Mark { agent, .. } => Some((EventKind::Marked, agent.clone(), None)),
+        _ => None,
+    }
 }

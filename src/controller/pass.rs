@@ -1,6 +1,5 @@
 //! One pass of the daemon: the pass that every command runs, then the snapshot of what is live afterwards.
 
-use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,8 +9,9 @@ use tracing::span::EnteredSpan;
 
 use super::mirror::Place;
 use super::{freed, happened};
-use crate::domain::{EnvironmentName, ObjectId};
+use crate::domain::ObjectId;
 use crate::live::{self, Failure, Live, PassReport, Snapshot, Status, Wake};
+use crate::plan::Plan;
 use crate::reconcile::{Context, Decided, Memory, Note, Order, Outcome, run as run_pass};
 use crate::store::{Error, RefPlace, Repository, SEEN_LEDGER, Scope, World, controller};
 
@@ -188,19 +188,14 @@ impl Passes {
         let Decided::Done(outcome) = decided else {
             unreachable!("only an idempotency key is replayed, and only a publish is overtaken");
         };
-        self.publish(&repository, outcome.ledger_tip, &happened::begun(&outcome.plan)).map_err(failure)?;
+        self.publish(&repository, outcome.ledger_tip, &outcome.plan).map_err(failure)?;
         Ok(*outcome)
     }
 
     /// Publishes what the ledger says now. `decided` is its tip if the pass looked; else nothing has changed since an
     /// earlier pass did, and the tip must carry on what is served: a branch that was rewritten since is judged first.
-    /// Environments that have `begun` just now had no moves that were told before.
-    fn publish(
-        &self,
-        repository: &Repository,
-        decided: Option<ObjectId>,
-        begun: &BTreeSet<EnvironmentName>,
-    ) -> Result<(), Error> {
+    /// Environments that the `plan` began had no moves that were told before.
+    fn publish(&self, repository: &Repository, decided: Option<ObjectId>, plan: &Plan) -> Result<(), Error> {
         let present = self.live.snapshot();
         let tip = match decided {
             Some(tip) => Some(tip),
@@ -215,6 +210,7 @@ impl Passes {
             return Ok(());
         }
         let snapshot = live::read(repository, tip, &present)?;
+        let begun = happened::begun(plan);
         let moves = snapshot.environments.iter().filter_map(|(name, new)| {
             let before = present.environments.get(name).map(|environment| environment.head);
             let told = (before.is_some() || begun.contains(name)) && before != Some(new.head);
@@ -223,6 +219,12 @@ impl Passes {
         let moved: Vec<_> = moves.collect();
         self.live.publish(snapshot);
         // Told after they are served: that does not depend on being told.
+        if let (Some(before), Some(tip)) = (present.ledger, tip) {
+            let now = jiff::Timestamp::now();
+            if let Err(error) = happened::tell_elsewhere(&self.live, repository, (before, tip), plan, now) {
+                tracing::warn!(%error, "what others decided cannot be told as events");
+            }
+        }
         for (before, environment) in moved {
             let now = jiff::Timestamp::now();
             if let Err(error) = happened::tell_moves(&self.live, repository, before, &environment, now) {

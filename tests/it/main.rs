@@ -14,6 +14,7 @@ mod demo;
 mod deploy;
 mod durability;
 mod env;
+mod events;
 mod faults;
 mod healing;
 mod hook;

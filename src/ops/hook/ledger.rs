@@ -131,7 +131,7 @@ impl Changed {
             (Some(Meaning::Head(name)), _) => drop(self.heads.insert(name, (change.before, change.after))),
             (Some(Meaning::Evidence), after) if after.is_none() || is_folder(after) => {}
             // A refusal ends with its tag, a key with its month.
-            (Some(Meaning::Rejection | Meaning::Key), None) => {}
+            (Some(Meaning::Rejection(_) | Meaning::Key), None) => {}
             (Some(document), Some((EntryMode::Blob, id))) => self.documents.push((path.clone(), id, document)),
             _ => self.fault = Some(format!("nothing of the kind is ever written at `{path}`")),
         }
@@ -225,8 +225,8 @@ fn heads(
 
 fn does_not_parse(document: &Meaning, bytes: &[u8]) -> Option<String> {
     let error = match document {
-        Meaning::Marks => serde_json::from_slice::<Marks>(bytes).err(),
-        Meaning::Rejection => serde_json::from_slice::<Rejection>(bytes).err(),
+        Meaning::Marks(_) => serde_json::from_slice::<Marks>(bytes).err(),
+        Meaning::Rejection(_) => serde_json::from_slice::<Rejection>(bytes).err(),
         Meaning::Key => serde_json::from_slice::<KeyRecord>(bytes).err(),
         _ => None,
     };

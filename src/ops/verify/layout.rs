@@ -18,15 +18,15 @@ pub(super) struct Layout {
 }
 
 /// What a path of the ledger is.
-pub(in crate::ops) enum Meaning {
+pub(crate) enum Meaning {
     /// A folder on the way to something.
     Folder,
     /// A version's entry.
     Version(VersionTag),
     /// `marks.json` of an agent.
-    Marks,
+    Marks(AgentId),
     /// A refused tag.
-    Rejection,
+    Rejection(VersionTag),
     /// The accepted head of an environment.
     Head(EnvironmentName),
     /// The answer to an idempotency key.
@@ -38,7 +38,7 @@ pub(in crate::ops) enum Meaning {
 }
 
 /// What stands at `path`; nothing if Pointsman never writes there.
-pub(in crate::ops) fn meaning(path: &str, folder: bool) -> Option<Meaning> {
+pub(crate) fn meaning(path: &str, folder: bool) -> Option<Meaning> {
     if path == "README.md" && !folder {
         return Some(Meaning::Readme);
     }
@@ -60,13 +60,12 @@ pub(in crate::ops) fn meaning(path: &str, folder: bool) -> Option<Meaning> {
     }
     let (agent, name) = below.rsplit_once('/')?;
     if let (Some(agent), false) = (agent.strip_suffix("/rejected"), folder) {
-        agent.parse::<AgentId>().ok()?;
-        name.strip_suffix(".json")?.strip_prefix('v')?.parse::<VersionNumber>().ok()?;
-        return Some(Meaning::Rejection);
+        let number = name.strip_suffix(".json")?.strip_prefix('v')?.parse::<VersionNumber>().ok()?;
+        return Some(Meaning::Rejection(VersionTag { agent: agent.parse().ok()?, number }));
     }
     let agent: AgentId = agent.parse().ok()?;
     match (name, folder) {
-        ("marks.json", false) => Some(Meaning::Marks),
+        ("marks.json", false) => Some(Meaning::Marks(agent)),
         ("rejected", true) => Some(Meaning::Folder),
         ("evidence", true) => Some(Meaning::Evidence),
         (name, true) => {
@@ -130,8 +129,8 @@ impl Verifying<'_> {
         let blob = self.repository.blob(id);
         let Some(bytes) = self.read(&object, blob)? else { return Ok(()) };
         let fault = match document {
-            Meaning::Marks => serde_json::from_slice::<Marks>(&bytes).err(),
-            Meaning::Rejection => serde_json::from_slice::<Rejection>(&bytes).err(),
+            Meaning::Marks(_) => serde_json::from_slice::<Marks>(&bytes).err(),
+            Meaning::Rejection(_) => serde_json::from_slice::<Rejection>(&bytes).err(),
             Meaning::Key => serde_json::from_slice::<KeyRecord>(&bytes).err(),
             Meaning::Head(name) => match serde_json::from_slice(&bytes) {
                 Ok(head) => {

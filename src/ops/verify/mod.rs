@@ -20,7 +20,7 @@ use crate::reconcile::{Memory, Order, foresee};
 use crate::store::{Error, Ledger, RefPlace, Repository, Scope, World};
 
 pub(in crate::ops) use entries::prove;
-pub(in crate::ops) use layout::{Meaning, meaning};
+pub(crate) use layout::{Meaning, meaning};
 
 /// Something that is not as it must be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

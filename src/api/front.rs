@@ -301,8 +301,9 @@ async fn read_body(route: &Route, headers: &HeaderMap, body: Body) -> Result<ser
     }
     let said: serde_json::Value = serde_json::from_slice(&bytes)
         .map_err(|error| bad_request(format!("the body does not parse: {error}"), "send JSON"))?;
-    if said.is_null() && route.is_described() {
-        return Err(bad_request("the body is `null`", "leave it out, or send an object"));
+    // A list would pass for the values of a body's keys, in their order.
+    if !said.is_object() && route.is_described() {
+        return Err(bad_request("the body is no JSON object", "send an object, or nothing"));
     }
     Ok(said)
 }

@@ -18,6 +18,7 @@ mod surface;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -58,6 +59,8 @@ pub struct Api {
     reading: Lane,
     writing: Lane,
     refusals: patience::Refusals,
+    /// Whether the first generation of the Atoms API is answered.
+    atoms_v1: AtomicBool,
 }
 
 /// Turns of one kind, and who waits for one.
@@ -77,7 +80,13 @@ impl Api {
     pub fn new(dir: PathBuf, local: bool, live: Arc<Live>, tokens: Tokens, sandbox: Arc<Sandbox>) -> Arc<Self> {
         let (reading, writing) = (Lane::new(READING), Lane::new(WRITING));
         let refusals = patience::Refusals::default();
-        Arc::new(Api { dir, local, live, tokens, sandbox, reading, writing, refusals })
+        Arc::new(Api { dir, local, live, tokens, sandbox, reading, writing, refusals, atoms_v1: AtomicBool::new(true) })
+    }
+
+    /// Whether drafts and versions, the first generation of the Atoms API, are answered from now on. Where they are not,
+    /// its callers are told to come over to branches and revisions.
+    pub fn answer_atoms_v1(&self, answered: bool) {
+        self.atoms_v1.store(answered, Ordering::Relaxed);
     }
 
     /// A turn to work on the repository. Where very many wait, the next one is told to come again.

@@ -32,6 +32,7 @@ pub struct Running {
     pub live: Arc<Live>,
     settings: Arc<ArcSwap<Settings>>,
     app: Arc<App>,
+    api: Arc<Api>,
     sandbox: Arc<Sandbox>,
     targets: Targets,
     draining: watch::Sender<bool>,
@@ -58,6 +59,7 @@ impl Running {
         tokens.local_admin(jiff::Timestamp::now()).map_err(|error| io(std::io::Error::other(error)))?;
         let sandbox = Sandbox::new(state.to_owned(), &settings);
         let api = Api::new(place.dir().to_owned(), local, Arc::clone(&live), tokens, Arc::clone(&sandbox));
+        api.answer_atoms_v1(settings.atoms_v1);
         let app = App::new(Arc::clone(&live), &settings)?;
         let targets =
             targets::start(&Handle::current(), Arc::clone(&live), &settings, state, &repository, Pace::default());
@@ -75,7 +77,7 @@ impl Running {
             bells.push(drafts.bell());
             threads.push(thread("drafts", move || drafts.run()).map_err(io)?);
         }
-        Ok(Running { address, live, settings, app, sandbox, targets, draining, server, threads, bells })
+        Ok(Running { address, live, settings, app, api, sandbox, targets, draining, server, threads, bells })
     }
 
     /// Goes on with other settings. Address, remote and state folder stay those of the start.
@@ -86,6 +88,7 @@ impl Running {
             tracing::warn!("`listen`, `remote`, `state` and `telemetry` take effect at the next start");
         }
         self.app.reload(&settings);
+        self.api.answer_atoms_v1(settings.atoms_v1);
         self.sandbox.reload(&settings);
         self.targets.reload(&settings);
         self.settings.store(Arc::new(settings));

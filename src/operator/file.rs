@@ -25,6 +25,7 @@ struct File {
     log: Log,
     telemetry: Option<TelemetryTable>,
     read_tokens: BTreeMap<String, SecretSource>,
+    atoms: AtomsTable,
     hooks: HookTables,
     outgoing: OutgoingTable,
     targets: BTreeMap<String, TargetTable>,
@@ -57,6 +58,12 @@ enum LogFormat {
     #[default]
     Text,
     Json,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct AtomsTable {
+    v1: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -121,6 +128,7 @@ pub(super) fn parse(text: &str, read: &ReadSecret<'_>) -> Result<Settings, Mista
         json_logs: file.log.format == LogFormat::Json,
         telemetry: file.telemetry.map(traces).transpose()?,
         read_tokens: tokens.collect::<Result<_, _>>()?,
+        atoms_v1: file.atoms.v1.unwrap_or(defaults.atoms_v1),
         hooks: Hooks {
             github: hook("github", file.hooks.github)?,
             gitlab: hook("gitlab", file.hooks.gitlab)?,

@@ -46,6 +46,8 @@ pub struct Settings {
     pub telemetry: Option<Telemetry>,
     /// Tokens that may read what is served, by name. Without any, reading is open where only this machine listens.
     pub read_tokens: BTreeMap<String, Secret>,
+    /// Whether drafts and versions, the first generation of the Atoms API, are answered.
+    pub atoms_v1: bool,
     /// Secrets of forges' webhooks.
     pub hooks: Hooks,
     /// Which hosts may be called.
@@ -108,6 +110,7 @@ impl Default for Settings {
             remote: None,
             resync: Duration::from_secs(30),
             tag_audit: Duration::from_secs(60),
+            atoms_v1: true,
             json_logs: false,
             telemetry: None,
             read_tokens: BTreeMap::new(),

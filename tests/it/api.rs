@@ -171,7 +171,7 @@ fn marks_change_after_a_publish_and_nothing_that_is_served() {
     assert_eq!(data(&service.get("/agents/support/versions?archived=true"), 200)["versions"][0]["label"], "Launch day");
     let after = service.repo.git_out(&["rev-parse", "env/sandbox", "support/v1", "pointsman/ledger:agents/support/v1"]);
     assert_eq!(before, after);
-    problem(&patch(&json!({})), 400, "bad_request");
+    assert_eq!(data(&patch(&json!({})), 200)["label"], "Launch day");
     problem(&patch(&json!({ "pinned": true })), 400, "bad_request");
     let unknown =
         service.call(&service.admin, "PATCH", "/agents/support/versions/v9", "", Some(&json!({ "label": "" })));
@@ -221,4 +221,134 @@ fn no_route_answers_without_a_token() {
         let none = if route.needs == Needs::Chat { &reads } else { &chats };
         problem(&service.call(none, route.method, &path, "", body.as_ref()), 403, "forbidden");
     }
+}
+
+#[test]
+fn agents_come_in_pages_and_can_be_asked_for_by_what_they_are() {
+    let world = World::new();
+    let service = Service::new(&world);
+    for agent in ["emea/billing", "emea/sales", "apac/sales"] {
+        service.repo.write(&format!("agents/{agent}/agent.toml"), "name = \"One\"\n");
+    }
+    service.repo.git(&["add", "-A"]);
+    service.repo.git(&["commit", "-qm", "More agents"]);
+    data(&service.post("/agents/emea%2Fsales/publish", &json!({})), 201);
+    let ids = |query: &str| -> Vec<String> {
+        let found = data(&service.get(&format!("/agents{query}")), 200);
+        found["agents"].as_array().unwrap().iter().map(|it| it["agent"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids(""), ["apac/sales", "emea/billing", "emea/sales", "support"]);
+    let first = data(&service.get("/agents?limit=3"), 200);
+    assert_eq!((&first["total"], &first["nextCursor"]), (&json!(4), &json!("emea/sales")));
+    let last = data(&service.get("/agents?limit=3&cursor=emea%2Fsales"), 200);
+    assert_eq!((last["agents"].as_array().unwrap().len(), &last["nextCursor"]), (1, &json!(null)));
+    assert_eq!(ids("?group=emea"), ["emea/billing", "emea/sales"]);
+    assert_eq!(ids("?search=SALES"), ["apac/sales", "emea/sales"]);
+    assert_eq!(ids("?draft=published"), ["emea/sales"]);
+    assert_eq!(ids("?environment=sandbox&group=emea"), ["emea/sales"]);
+    assert_eq!(ids("?environment=live"), Vec::<String>::new());
+    for wrong in [
+        "?limit=0",
+        "?limit=501",
+        "?limit=x",
+        "?cursor=..",
+        "?draft=old",
+        "?environment=A",
+        "?page=2",
+        "?limit=1&limit=2",
+    ] {
+        problem(
+            &service.get(&format!("/agents{wrong}")),
+            400,
+            if wrong.contains("cursor") { "invalid_agent_id" } else { "bad_request" },
+        );
+    }
+    let near = problem(&service.get("/agents?limt=2"), 400, "bad_request");
+    assert_eq!(near["hint"], "did you mean `limit`?");
+}
+
+#[test]
+fn a_condition_is_compared_or_refused_and_never_ignored() {
+    let world = World::new();
+    let service = Service::new(&world);
+    data(&service.post("/agents/support/publish", &json!({})), 201);
+    let other = format!("If-Match: \"sha256:{}\"\r\n", "0".repeat(64));
+    service.repo.write("agents/support/agent.toml", "name = \"Support\"\ngreeting = \"Precious\"\n");
+    let discard = |headers: &str| service.call(&service.admin, "DELETE", "/agents/support/draft", headers, None);
+    problem(&discard(&other), 409, "version_mismatch");
+    let reviewed = service.get("/agents/support/draft").headers["etag"].clone();
+    assert_eq!(data(&discard(&format!("If-Match: \"x\", {reviewed}\r\n")), 200)["changed"], true);
+    assert_eq!(data(&discard("If-Match: *\r\n"), 200)["changed"], false);
+    let body = json!({ "to": "pre-release" });
+    let promote = service.call(&service.admin, "POST", "/agents/support/promote", &other, Some(&body));
+    problem(&promote, 400, "bad_request");
+}
+
+#[test]
+fn what_is_too_much_or_not_there_is_told_in_the_same_form() {
+    let world = World::new();
+    let service = Service::new(&world);
+    let admin = &service.admin;
+    problem(&service.get("/nothing"), 404, "not_found");
+    problem(&service.get("/agents/support/nothing/at/all"), 404, "not_found");
+    let wrong = service.call(admin, "PUT", "/agents/support/promote", "", None);
+    problem(&wrong, 405, "method_not_allowed");
+    assert_eq!(wrong.headers["allow"], "POST");
+    problem(&service.get("/agents/%ff"), 400, "bad_request");
+    problem(&service.get(&format!("/history?agent={}", "a".repeat(9000))), 414, "uri_too_long");
+    let large = json!({ "note": "x".repeat(2 << 20) });
+    problem(&service.post("/agents/support/publish", &large), 413, "too_large");
+    let head = format!("X-Padding: {}\r\n", "x".repeat(13 * 1024));
+    problem(&service.call(admin, "GET", "/agents", &head, None), 431, "headers_too_large");
+    // Bytes that are no text in a header are no reason to fail.
+    let odd = service.daemon.request(&format!(
+        "GET /api/v1/agents HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {admin}\r\nIf-Match: \u{e9}\r\nX-Odd: \u{7f9e}\r\nConnection: close\r\n\r\n",
+        service.daemon.address
+    ));
+    data(&odd, 200);
+    for body in ["null", "[]", "\"x\"", "7", "{", "{\"note\": 1}"] {
+        let answer = service.daemon.request(&format!(
+            "POST /api/v1/agents/support/publish HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {admin}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            service.daemon.address,
+            body.len()
+        ));
+        problem(&answer, 400, "bad_request");
+    }
+}
+
+#[test]
+fn wrong_tokens_are_slowed_down_and_the_right_one_is_not() {
+    let world = World::new();
+    let service = Service::new(&world);
+    let wrong = || service.call("pm_sk_wrong", "GET", "/agents", "", None);
+    let limited = std::iter::repeat_with(wrong).take(70).find(|answer| answer.status != 401).unwrap();
+    problem(&limited, 429, "too_many_attempts");
+    let wait: u64 = limited.headers["retry-after"].parse().unwrap();
+    assert!((1..=61).contains(&wait) && limited.headers["ratelimit"].starts_with("\"wrong-tokens\";r=0;t="));
+    data(&service.get("/agents"), 200);
+    // Who shows none is told to.
+    let none = service.daemon.get("/api/v1/agents");
+    problem(&none, 401, "unauthorized");
+    assert!(none.headers["www-authenticate"].starts_with("Bearer"));
+}
+
+#[test]
+fn no_page_of_another_origin_may_read_anything() {
+    let world = World::new();
+    let service = Service::new(&world);
+    let origin = "Origin: https://evil.example\r\n";
+    for path in ["/api/v1/agents", "/openapi.json", "/docs", "/config/sandbox", "/healthz"] {
+        for method in ["GET", "OPTIONS"] {
+            let answer = service.daemon.request(&format!(
+                "{method} {path} HTTP/1.1\r\nHost: {}\r\n{origin}Access-Control-Request-Method: GET\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
+                service.daemon.address, service.admin
+            ));
+            let allowed: Vec<_> = answer.headers.keys().filter(|name| name.starts_with("access-control")).collect();
+            assert!(allowed.is_empty(), "{method} {path}: {allowed:?}");
+        }
+    }
+    let page = service.daemon.get("/docs");
+    assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
+    let policy = &page.headers["content-security-policy"];
+    assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
 }

@@ -20,6 +20,7 @@ mod hook;
 mod idempotency;
 mod langfuse;
 mod layers;
+mod load;
 mod model_server;
 mod nats;
 mod openapi;

@@ -19,6 +19,17 @@ fn client(name: &str) -> Option<PathBuf> {
     None
 }
 
+/// A program of `.ci/clients/package.json`, in the same way.
+fn node_client(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients/npm/node_modules/.bin").join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    assert!(std::env::var_os("CI").is_none(), "`{name}` is missing; .ci/run installs it");
+    eprintln!("skipped: `{name}` is not installed; .ci/run installs it below target/clients");
+    None
+}
+
 /// A controller that has something to say at every route.
 fn serving(world: &World) -> (Repo<'_>, Daemon) {
     let repo = world.repository("shop");
@@ -53,11 +64,20 @@ fn the_description_is_openapi_and_open_to_all() {
         answer.headers["etag"]
     );
     assert_eq!(daemon.request(&held).status, 304);
-    let Some(validator) = client("openapi-spec-validator") else { return };
     let file = world.home().join("openapi.json");
     std::fs::write(&file, &answer.body).unwrap();
-    let checked = Command::new(validator).arg(&file).output().unwrap();
-    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+    if let Some(validator) = client("openapi-spec-validator") {
+        let checked = Command::new(validator).arg(&file).output().unwrap();
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+    }
+    if let Some(redocly) = node_client("redocly") {
+        let mut lint = Command::new(redocly);
+        lint.current_dir(world.home()).env("REDOCLY_TELEMETRY", "off").env("REDOCLY_SUPPRESS_UPDATE_NOTICE", "true");
+        let linted =
+            lint.args(["lint", "--extends", "recommended", "--format", "json", "openapi.json"]).output().unwrap();
+        let told: serde_json::Value = serde_json::from_slice(&linted.stdout).unwrap();
+        assert_eq!((&told["totals"]["errors"], &told["totals"]["warnings"]), (&0.into(), &0.into()), "{told}");
+    }
 }
 
 #[test]

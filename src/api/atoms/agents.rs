@@ -78,7 +78,7 @@ pub(super) fn list(call: &Call) -> Result<Answer, Problem> {
     let archived = call.query.get("archived").is_some_and(|said| said == "true");
     let mut agents = Vec::new();
     for agent in ids::known(call)?.into_iter().filter(|agent| call.may_read(agent)) {
-        let seen = Seen::read(call, agent)?;
+        let seen = Seen::known(call, agent)?;
         // One whose draft does not compile is listed without a config.
         let (frozen, config) = shown(&seen).unwrap_or_default();
         agents.push(agent_json(&seen, &frozen, &config)?);
@@ -126,6 +126,18 @@ pub(super) fn one(call: &Call) -> Result<Answer, Problem> {
         agent.insert("_configRevision".to_owned(), json!(revision));
     }
     Answer::ok(&agent)
+}
+
+/// `GET /agent/{id}/workflow`: what the MCP server reads prompts from.
+pub(super) fn workflow(call: &Call) -> Result<Answer, Problem> {
+    let seen = Seen::of(call)?;
+    let (_, config) = shown(&seen)?;
+    let resolved = config.resolved();
+    Answer::ok(&json!({
+        "_id": ids::of_agent(&seen.agent),
+        "type": config.workflow_type(),
+        "singlePromptConfig": { "prompt": resolved["prompt"], "tools": resolved.get("tools").unwrap_or(&json!([])) },
+    }))
 }
 
 /// What a body says about an agent apart from its versions.
@@ -244,7 +256,7 @@ fn begin(call: &Call, name: &str, files: Files, settings: &AgentMarkChange) -> R
     if !settings.settings.is_empty() {
         moves::mark_agent(&call.workspace, &agent, settings.clone())?;
     }
-    let seen = Seen::read(call, agent.clone())?;
+    let seen = Seen::known(call, agent.clone())?;
     if seen.active().is_none()
         && let Err(problem) = seen.activate(&version)
     {

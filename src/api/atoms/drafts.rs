@@ -25,7 +25,7 @@ fn of_path(seen: &Seen<'_>) -> Result<Line, Problem> {
 
 /// `GET /agent/{id}/drafts`
 pub(super) fn list(call: &Call) -> Result<Answer, Problem> {
-    let seen = Seen::of(call)?;
+    let seen = Seen::of_v1(call)?;
     let open = seen.lines.lines.iter().filter(|line| line.has_draft());
     let drafts = open.map(|line| seen.draft_json(line)).collect::<Result<Vec<_>, _>>()?;
     Answer::ok(&drafts)
@@ -33,7 +33,7 @@ pub(super) fn list(call: &Call) -> Result<Answer, Problem> {
 
 /// `POST /agent/{id}/drafts`
 pub(super) fn create(call: &Call) -> Result<Answer, Problem> {
-    let seen = Seen::of(call)?;
+    let seen = Seen::of_v1(call)?;
     let (commit, version) = match (text(call, "sourceDraftId", 100)?, text(call, "sourceVersionId", 100)?) {
         (Some(id), _) => {
             let line = named(&seen, &id)?;
@@ -72,7 +72,7 @@ fn free_name(seen: &Seen<'_>) -> Result<LineName, Problem> {
 
 /// `GET /agent/{id}/drafts/{draft}`
 pub(super) fn one(call: &Call) -> Result<Answer, Problem> {
-    let seen = Seen::of(call)?;
+    let seen = Seen::of_v1(call)?;
     let line = of_path(&seen)?;
     Answer::ok(&json!({
         "latest": seen.draft_json(&line)?,
@@ -83,7 +83,7 @@ pub(super) fn one(call: &Call) -> Result<Answer, Problem> {
 
 /// `PATCH /agent/{id}/drafts/{draft}`
 pub(super) fn rename(call: &Call) -> Result<Answer, Problem> {
-    let seen = Seen::of(call)?;
+    let seen = Seen::of_v1(call)?;
     let name = LineName::new(&text(call, "draftName", 100)?.unwrap_or_default())?;
     let line = lines::rename(&call.workspace, &seen.agent, &of_path(&seen)?.id, &name)?;
     Answer::ok(&json!({ "draftName": line.name }))
@@ -91,7 +91,7 @@ pub(super) fn rename(call: &Call) -> Result<Answer, Problem> {
 
 /// `DELETE /agent/{id}/drafts/{draft}`
 pub(super) fn discard(call: &Call) -> Result<Answer, Problem> {
-    let seen = Seen::of(call)?;
+    let seen = Seen::of_v1(call)?;
     let line = of_path(&seen)?;
     if line.kind == LineKind::Draft {
         lines::archive(&call.workspace, &seen.agent, &line.id)?;
@@ -103,7 +103,7 @@ pub(super) fn discard(call: &Call) -> Result<Answer, Problem> {
 
 /// `PATCH /agent/{id}/drafts/{draft}/config`
 pub(super) fn update(call: &Call) -> Result<Answer, Problem> {
-    let seen = Seen::of(call)?;
+    let seen = Seen::of_v1(call)?;
     let line = of_path(&seen)?;
     let line = draft::edit(&seen, &line.id, &body(call)?, None)?;
     Answer::ok(&seen.again()?.draft_json(&line)?)
@@ -111,7 +111,7 @@ pub(super) fn update(call: &Call) -> Result<Answer, Problem> {
 
 /// `GET /agent/{id}/drafts/{draft}/diff?compareTo=`
 pub(super) fn compare(call: &Call) -> Result<Answer, Problem> {
-    let seen = Seen::of(call)?;
+    let seen = Seen::of_v1(call)?;
     let line = of_path(&seen)?;
     let before = match call.query.get("compareTo") {
         Some(id) => Some(seen.version(id)?),
@@ -124,7 +124,7 @@ pub(super) fn compare(call: &Call) -> Result<Answer, Problem> {
 
 /// `POST /agent/{id}/drafts/{draft}/publish`: 201 and the version; active too, where that is asked for and may be.
 pub(super) fn publish(call: &Call) -> Result<Answer, Problem> {
-    let seen = Seen::of(call)?;
+    let seen = Seen::of_v1(call)?;
     let (label, description) = (text(call, "label", 200)?, text(call, "description", 2000)?);
     let activate = truth(call, "activate")?.unwrap_or(false);
     let id = call.named("draft");

@@ -5,7 +5,6 @@ use crate::api::call::Call;
 use crate::domain::AgentId;
 use crate::ops::lines::{Line, short_id};
 use crate::ops::{Problem, inspect};
-use crate::tokens::{Need, Right};
 
 /// The id of `agent`.
 pub(super) fn of_agent(agent: &AgentId) -> String {
@@ -34,16 +33,10 @@ pub(super) fn known(call: &Call) -> Result<Vec<AgentId>, Problem> {
     if let Ok(drafted) = call.workspace.draft_agents() {
         agents.extend(drafted.into_iter().map(|located| located.agent));
     }
-    agents.retain(|agent| may_know(call, agent));
+    agents.retain(|agent| call.knows(agent));
     agents.sort();
     agents.dedup();
     Ok(agents)
-}
-
-fn may_know(call: &Call, agent: &AgentId) -> bool {
-    let published = call.workspace.policy().ok().and_then(|policy| policy.published().map(|it| it.name.clone()));
-    let rights = [Right::AgentsRead, Right::AgentsWrite].into_iter().chain(published.map(Right::Deploy));
-    rights.into_iter().any(|right| call.token.allows(&Need { right, agent: Some(agent) }))
 }
 
 /// The agent of the path: by its id on the wire, or by its own. One of which the caller may not know is told as one that

@@ -14,6 +14,7 @@ pub const ROUTES: &[Route] = &[
     route("PATCH", "/agent/{id}", Write, "Change what is apart from versions", agents::update),
     route("DELETE", "/agent/{id}/archive", Write, "Archive an agent, or take it back", agents::archive),
     route("POST", "/agent/{id}/duplicate", Write, "Copy an agent", agents::duplicate),
+    route("GET", "/agent/{id}/workflow", Read, "The prompt and tools that are served", agents::workflow),
     // v2.
     route("GET", "/agent/{id}/branches", Read, "List branches", branches::list),
     route("POST", "/agent/{id}/branches", Write, "Fork a branch", branches::create),

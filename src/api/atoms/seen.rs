@@ -1,6 +1,7 @@
 //! An agent with its lines and versions as a call sees it, and what of it goes over the wire.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +10,7 @@ use super::ids;
 use crate::api::call::Call;
 use crate::domain::{AgentId, EnvironmentName, VersionNumber, VersionTag};
 use crate::ops::inspect::{self, VersionView};
-use crate::ops::lines::{self, Edit, Line, LineKind, Lines};
+use crate::ops::lines::{self, Edit, Line, LineKind, LineName, Lines};
 use crate::ops::side::{self, Found, SideName};
 use crate::ops::{Problem, Workspace, moves};
 use crate::tokens::Right;
@@ -31,18 +32,41 @@ impl<'c> Seen<'c> {
     /// The agent of the path.
     pub(super) fn of(call: &'c Call) -> Result<Self, Problem> {
         // Who may read nothing learns nothing, on routes that ask for rights later too.
-        let agent = ids::agent(call).or_else(|unknown| call.authorise(Right::AgentsRead, None).and(Err(unknown)))?;
+        let agent = ids::agent(call).map_err(|unknown| call.unknown(Right::AgentsRead, unknown))?;
         Self::read(call, agent)
     }
 
-    pub(super) fn read(call: &'c Call, agent: AgentId) -> Result<Self, Problem> {
+    /// The same for a call of the first generation, if the operator has it answered.
+    pub(super) fn of_v1(call: &'c Call) -> Result<Self, Problem> {
+        let seen = Self::of(call)?;
+        if call.api.atoms_v1.load(Ordering::Relaxed) {
+            return Ok(seen);
+        }
+        Err(Problem::refused(
+            super::MIGRATED,
+            "this organization uses branches and revisions; drafts and versions are no more",
+        )
+        .hint("GET /agent/<id>/branches"))
+    }
+
+    fn read(call: &'c Call, agent: AgentId) -> Result<Self, Problem> {
+        let lines = Lines::read(&call.workspace, &agent)?;
+        Self::with(call, agent, lines, MOVES)
+    }
+
+    /// `agent` as it was read last, without who moved it: for lists, and after a move that was made here.
+    pub(super) fn known(call: &'c Call, agent: AgentId) -> Result<Self, Problem> {
+        let lines = Lines::known(&call.workspace, &agent)?;
+        Self::with(call, agent, lines, 0)
+    }
+
+    fn with(call: &'c Call, agent: AgentId, lines: Lines, moves: usize) -> Result<Self, Problem> {
         let workspace = &call.workspace;
-        let lines = Lines::read(workspace, &agent)?;
         let published = workspace.policy()?.published().map(|environment| environment.name.clone());
         let mut activated = BTreeMap::new();
-        if let Some(environment) = published.as_ref().filter(|_| !lines.versions.is_empty()) {
+        if let Some(environment) = published.as_ref().filter(|_| moves > 0 && !lines.versions.is_empty()) {
             // Before the first pass there is no history of it.
-            for entry in inspect::history(workspace, Some(&agent), Some(environment), MOVES).unwrap_or_default() {
+            for entry in inspect::history(workspace, Some(&agent), Some(environment), moves).unwrap_or_default() {
                 let who = entry.record.actor.clone();
                 for made in entry.record.moves.iter().filter(|made| made.agent == agent && made.from != made.to) {
                     if let Some(to) = made.to {
@@ -142,11 +166,11 @@ impl<'c> Seen<'c> {
             "publishedBy": version.published_by.email,
             "publishedByName": version.published_by.name,
             "publishedAt": version.published_at,
-            "activatedBy": activated.map(|(who, _)| who),
-            "activatedByName": activated.map(|(who, _)| who),
+            "activatedBy": activated.map(|(who, _)| person(who).1),
+            "activatedByName": activated.map(|(who, _)| person(who).0),
             "activatedAt": activated.map(|(_, at)| at),
             "draftId": null,
-            "draftName": version.draft.as_ref().map(|_| &line.name),
+            "draftName": version.draft.as_ref().map(|draft| draft_name(draft)),
             "draftRevision": null,
             "sourceVersionId": self.id_of(version.parent),
             "parentVersion": self.id_of(version.parent),
@@ -262,7 +286,8 @@ impl<'c> Seen<'c> {
 
     /// The same agent, looked at again.
     pub(super) fn again(&self) -> Result<Self, Problem> {
-        Self::read(self.call, self.agent.clone())
+        let lines = Lines::known(&self.call.workspace, &self.agent)?;
+        Self::with(self.call, self.agent.clone(), lines, MOVES)
     }
 
     /// A config as it is shown in answers that are about a version.
@@ -272,6 +297,19 @@ impl<'c> Seen<'c> {
             _ => Map::new(),
         }
     }
+}
+
+/// Name and address of `Name <address>`.
+fn person(who: &str) -> (&str, &str) {
+    match who.split_once(" <") {
+        Some((name, address)) => (name, address.trim_end_matches('>')),
+        None => (who, who),
+    }
+}
+
+/// What the draft was called that was published from the branch `draft`.
+fn draft_name(draft: &str) -> String {
+    LineName::of_branch(draft.rsplit('/').next().unwrap_or(draft))
 }
 
 /// A number of the query: `least` to `most`, or `default` where nothing is said.

@@ -12,7 +12,7 @@ use crate::ops::{Problem, moves};
 
 /// `GET /agent/{id}/versions?limit=&skip=&isPinned=`: newest first; `total` counts all that are not archived.
 pub(super) fn list(call: &Call) -> Result<Answer, Problem> {
-    let seen = Seen::of(call)?;
+    let seen = Seen::of_v1(call)?;
     let (limit, skip) = (number(call, "limit", 20, 1, 100)?, number(call, "skip", 0, 0, 1_000_000)?);
     let pinned = call.query.get("isPinned").map(|said| said == "true");
     let all: Vec<_> = seen.lines.versions.iter().filter(|version| !version.archived).collect();
@@ -24,7 +24,7 @@ pub(super) fn list(call: &Call) -> Result<Answer, Problem> {
 
 /// `GET /agent/{id}/versions/diff?versionA=&versionB=`
 pub(super) fn compare(call: &Call) -> Result<Answer, Problem> {
-    let seen = Seen::of(call)?;
+    let seen = Seen::of_v1(call)?;
     let side = |name: &str| {
         let id = call.query.get(name).ok_or_else(|| {
             Problem::usage("bad_request", format!("`{name}` is not given")).hint("?versionA=<id>&versionB=<id>")
@@ -36,7 +36,7 @@ pub(super) fn compare(call: &Call) -> Result<Answer, Problem> {
 
 /// `GET /agent/{id}/versions/{version}`
 pub(super) fn one(call: &Call) -> Result<Answer, Problem> {
-    let seen = Seen::of(call)?;
+    let seen = Seen::of_v1(call)?;
     let version = seen.version(call.named("version"))?;
     let (_, config) = seen.config_of(version)?;
     Answer::ok(&json!({ "version": seen.version_json(version)?, "resolvedConfig": config.resolved() }))
@@ -44,7 +44,7 @@ pub(super) fn one(call: &Call) -> Result<Answer, Problem> {
 
 /// `PATCH /agent/{id}/versions/{version}`: label, description, pin.
 pub(super) fn mark(call: &Call) -> Result<Answer, Problem> {
-    let seen = Seen::of(call)?;
+    let seen = Seen::of_v1(call)?;
     let version = seen.version(call.named("version"))?;
     let taken_away = |name: &str| call.body.get(name).is_some_and(serde_json::Value::is_null).then(String::new);
     let change = MarkChange {
@@ -65,7 +65,7 @@ pub(super) fn mark(call: &Call) -> Result<Answer, Problem> {
 
 /// `PATCH /agent/{id}/versions/{version}/activate`
 pub(super) fn activate(call: &Call) -> Result<Answer, Problem> {
-    let seen = Seen::of(call)?;
+    let seen = Seen::of_v1(call)?;
     let version = seen.version(call.named("version"))?;
     seen.activate(version)?;
     let again = seen.again()?;

@@ -144,10 +144,6 @@ pub(super) fn mark(call: &Call) -> Result<Answer, Problem> {
     let number = call.version(&agent)?;
     let Marks { label, description, starred, archived } = call.said()?;
     let change = MarkChange { label, description, starred, archived };
-    if change == MarkChange::default() {
-        return Err(Problem::usage("bad_request", "nothing is to be changed")
-            .hint("say label, description, starred or archived"));
-    }
     Answer::ok(&moves::mark(&call.workspace, VersionTag { agent, number }, change)?)
 }
 

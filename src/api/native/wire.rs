@@ -60,7 +60,8 @@ fn either_word(schema: &mut Schema) {
     let mut other = properties["version"].clone();
     other["description"] = "Another word for `version`.".into();
     properties.insert("versionId".to_owned(), other);
-    schema.insert("not".to_owned(), serde_json::json!({ "required": ["version", "versionId"] }));
+    let alone = serde_json::json!({ "versionId": { "properties": { "version": false } } });
+    schema.insert("dependentSchemas".to_owned(), alone);
 }
 
 /// What a publish says.

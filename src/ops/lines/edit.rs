@@ -79,7 +79,7 @@ pub fn open(
     let tip = commit(workspace, tree, &[from], &mark, &subject, &branch)?;
     let moves = [DraftMove { branch, expected: None, new: Some(tip) }];
     world(workspace)?.move_drafts(&workspace.repository, &moves)?;
-    Lines::read(workspace, agent)?.find(&id).cloned().ok_or_else(|| unknown(agent))
+    Lines::known(workspace, agent)?.find(&id).cloned().ok_or_else(|| unknown(agent))
 }
 
 /// Where the next commit on a line goes.
@@ -158,7 +158,7 @@ fn edit_tree(
             Err(error) if error.is_lost_race() && attempt < ATTEMPTS => {}
             other => {
                 other?;
-                return Lines::read(workspace, agent)?.find(id).cloned().ok_or_else(|| unknown(agent));
+                return Lines::known(workspace, agent)?.find(id).cloned().ok_or_else(|| unknown(agent));
             }
         }
     }

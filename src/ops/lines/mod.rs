@@ -121,10 +121,15 @@ fn line_id(agent: &AgentId, name: &str) -> String {
 }
 
 impl Lines {
-    /// Reads the lines of `agent`.
+    /// Reads the lines of `agent` as they are in the remote now.
     pub fn read(workspace: &Workspace, agent: &AgentId) -> Result<Lines, Problem> {
+        workspace.world()?.refresh_drafts(&workspace.repository, agent)?;
+        Self::known(workspace, agent)
+    }
+
+    /// The lines of `agent` as they were read last.
+    pub fn known(workspace: &Workspace, agent: &AgentId) -> Result<Lines, Problem> {
         let (repository, world) = (&workspace.repository, workspace.world()?);
-        world.refresh_drafts(repository, agent)?;
         let versions = inspect::versions(workspace, agent)?;
         let main = line_id(agent, MAIN);
         let mut line_of = BTreeMap::new();

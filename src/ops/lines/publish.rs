@@ -32,6 +32,12 @@ pub fn publish(
             Problem::refused("nothing_to_publish", format!("no draft is open on `{}`", line.name)).hint("edit it first")
         });
     }
+    // Made by an earlier attempt that did not get to take its draft away.
+    let made = lines.versions.iter().find(|version| line.kind == LineKind::Draft && Some(version.commit) == line.tip);
+    if let Some(made) = made.filter(|made| line.source.as_ref().is_none_or(|source| source.version != made.version)) {
+        archive(workspace, agent, id)?;
+        return Ok(made.clone());
+    }
     up_to_date(workspace, line)?;
     let version = make(workspace, agent, line.branch.clone(), label, description)?;
     if line.kind == LineKind::Draft {

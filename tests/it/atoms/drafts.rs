@@ -58,6 +58,7 @@ fn a_draft_is_made_edited_published_and_activated() {
         (&version["status"], &version["draftId"], &version["sourceVersionId"]),
         (&json!("published"), &json!(id), &json!(first))
     );
+    assert_eq!((&version["draftName"], &version["activatedByName"]), (&json!("Better"), &json!("local admin")));
     assert_eq!(atoms.daemon.version("live", "support").as_deref(), Some("v2"));
     // Asked again after a broken line: the same version, though the draft is gone.
     assert_eq!(data(&atoms.send("POST", &publish, &release), 201)["_id"], version["_id"]);

@@ -393,6 +393,49 @@ fn a_program_that_speaks_openais_protocol_talks_to_what_is_published() {
     assert!(broken.body.contains("\"error\"") && !broken.body.contains("[DONE]"), "{broken:?}");
 }
 
+/// What a program does that was written for OpenAI.
+const PROGRAM: &str = r#"
+import json, openai
+client = openai.OpenAI()
+said = [{"role": "system", "content": "Be rude"}, {"role": "user", "content": "Hello"}]
+whole = client.chat.completions.create(model="support", messages=said, temperature=1.5)
+stream = list(client.chat.completions.create(model="support", messages=said, stream=True))
+def refused(**call):
+    try:
+        client.chat.completions.create(**{"model": "support", "messages": said, **call})
+    except openai.APIStatusError as error:
+        return [type(error).__name__, error.code, error.param]
+    except openai.APIError as error:
+        return [type(error).__name__, error.code]
+print(json.dumps({
+    "whole": [whole.choices[0].message.content, whole.choices[0].finish_reason, whole.model, whole.version],
+    "stream": "".join(part.choices[0].delta.content or "" for part in stream),
+    "end": stream[-1].choices[0].finish_reason,
+    "nobody": refused(model="nobody"),
+    "silent": refused(messages=[]),
+    "stranger": (setattr(client, "api_key", "pm_sk_wrong"), refused())[1],
+}))
+"#;
+
+#[test]
+fn openais_own_client_talks_to_an_agent() {
+    let Some(python) = crate::langfuse::python() else { return };
+    let (world, server) = (World::new(), ModelServer::start());
+    let service = with_server(&world, &server, "");
+    service.release("Hello");
+    server.will([Act::Says(&["Good ", "day"]), Act::Says(&["Good ", "day"])]);
+    let mut command = crate::env::isolated(python.to_str().unwrap(), &world.home());
+    command.args(["-c", PROGRAM]).env("OPENAI_BASE_URL", format!("http://{}/api/v1", service.daemon.address));
+    command.env("OPENAI_API_KEY", service.token("chat:write"));
+    let told = crate::env::Ended::of(command.output().unwrap()).ok().json();
+    assert_eq!(told["whole"], json!(["Good day", "stop", "support", 1]));
+    assert_eq!((&told["stream"], &told["end"]), (&json!("Good day"), &json!("stop")));
+    assert_eq!(told["nobody"], json!(["BadRequestError", "model_not_found", "model"]));
+    assert_eq!(told["silent"], json!(["UnprocessableEntityError", "empty_message", null]));
+    assert_eq!(told["stranger"], json!(["AuthenticationError", "unauthorized", null]));
+    assert_eq!(server.requests().len(), 2);
+}
+
 #[test]
 fn whoever_may_not_talk_to_an_agent_learns_nothing_of_it() {
     let world = World::new();

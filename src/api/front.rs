@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -22,8 +22,8 @@ use super::{Api, SERVED_WITHIN, openapi, patience};
 use crate::describe::Place;
 use crate::domain::Identity;
 use crate::domain::nearest::nearest;
-use crate::live::Wake;
-use crate::ops::{Problem, Workspace};
+use crate::live::{self, Wake};
+use crate::ops::{Problem, Workspace, inspect};
 use crate::tokens::{Right, Token};
 
 /// The largest body of a call, in bytes.
@@ -87,14 +87,18 @@ async fn answer(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let asked = Arc::new(Asked { method: parts.method, uri: parts.uri, headers: parts.headers });
-    match try_answer(&api, surface, route, params, &asked, body).await {
+    let started = Instant::now();
+    let response = match try_answer(&api, surface, route, params, &asked, body).await {
         Ok(answer) => (surface.accept)(answer, &asked),
         Err(refusal) => {
             let mut response = (surface.refuse)(refusal, &asked);
             patience::tell(&mut response, &api.refusals);
             response
         }
-    }
+    };
+    let (status, milliseconds) = (response.status().as_u16(), started.elapsed().as_secs_f64() * 1e3);
+    tracing::debug!(surface = surface.name, method = %asked.method, route = route.path, status, milliseconds, "call");
+    response
 }
 
 async fn try_answer(
@@ -113,15 +117,17 @@ async fn try_answer(
     let body = read_body(route, &asked.headers, body).await?;
     let _turn = api.turn(route.needs).await?;
     let (api_, asked) = (Arc::clone(api), Arc::clone(asked));
-    let work = move || -> Result<Answer, Problem> {
+    let work = move || -> Result<(Answer, bool), Problem> {
         let author = Identity { name: token.name.clone(), email: format!("{}@pointsman.localhost", token.id) };
         let workspace = Workspace::open(&api_.dir, api_.local, jiff::Timestamp::now(), Some(author))?;
         let workspace = workspace.called_by(&token.id);
         let call = Call { workspace, token, path, query, body, asked, api: api_ };
         admit(&call, surface, route)?;
-        (route.handler)(&call)
+        let answer = (route.handler)(&call)?;
+        let shown = answer.moved && show(&call).is_ok();
+        Ok((answer, shown))
     };
-    let done = tokio::task::spawn_blocking(work).await.map_err(|_| {
+    let (done, shown) = tokio::task::spawn_blocking(work).await.map_err(|_| {
         Refusal::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "fault",
@@ -131,12 +137,34 @@ async fn try_answer(
     })??;
     if done.moved {
         let passed = api.live.next_pass();
+        // The loop tells what moved, and does what follows from it.
         api.live.bell.ring(Wake::Api);
-        // Whoever moved something reads it next. One that was served meanwhile, or never changes what is served, costs a
-        // moment and no more.
-        let _ = tokio::time::timeout(SERVED_WITHIN, passed).await;
+        if !shown {
+            let _ = tokio::time::timeout(SERVED_WITHIN, passed).await;
+        }
     }
     Ok(done)
+}
+
+/// Serves what the call moved: whoever moved something reads it next. It was accepted, so nothing has to be judged first;
+/// only a ledger that carries on what is served is shown.
+fn show(call: &Call) -> Result<(), Problem> {
+    let repository = &call.workspace.repository;
+    call.api.live.advance(|present| {
+        let tip = inspect::ledger(&call.workspace)?.tip();
+        let (Some(tip), Some(served)) = (tip, present.ledger) else {
+            return Err(Problem::refused("not_ready", "nothing is served yet").hint("the first pass serves it"));
+        };
+        if repository.is_ancestor(tip, served)? {
+            return Ok(None);
+        }
+        if !repository.is_ancestor(served, tip)? {
+            return Err(
+                Problem::refused("diverged", "the ledger is not the one that is served").hint("a pass judges it")
+            );
+        }
+        Ok(Some(live::read(repository, Some(tip), present)?))
+    })
 }
 
 /// What is longer than anything a call could mean is told so, before anything of it is looked at.

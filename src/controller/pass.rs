@@ -1,6 +1,6 @@
 //! One pass of the daemon: the pass that every command runs, then the snapshot of what is live afterwards.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,18 +35,20 @@ pub(super) struct Passes {
     number: u64,
     /// When a remote's tags were read last.
     tags_read: Option<Instant>,
+    /// The head of each environment up to which moves were told.
+    told: BTreeMap<EnvironmentName, ObjectId>,
 }
 
 impl Passes {
     /// Passes over `place`. With `local`, the remote is left alone.
     pub(super) fn new(place: Place, local: bool, live: Arc<Live>) -> Self {
         let memory = Repository::open(place.dir()).map(|repository| Memory::load(&repository)).unwrap_or_default();
-        Passes { place, local, live, memory, number: 0, tags_read: None }
+        Passes { place, local, live, memory, number: 0, tags_read: None, told: BTreeMap::new() }
     }
 
     /// Serves what the ledger says that this repository saw last, until there was a good pass: a remote that is away, or
     /// takes nothing, must not keep calls from being answered.
-    pub(super) fn serve_what_was_seen(&self) {
+    pub(super) fn serve_what_was_seen(&mut self) {
         let read = || -> Result<Option<Snapshot>, Error> {
             let repository = Repository::open(self.place.dir())?;
             let seen = match repository.read_ref(SEEN_LEDGER)? {
@@ -59,6 +61,8 @@ impl Passes {
         let repository = self.place.shown();
         match read() {
             Ok(Some(snapshot)) => {
+                let heads = snapshot.environments.iter().map(|(name, environment)| (name.clone(), environment.head));
+                self.told = heads.collect();
                 self.live.publish(snapshot);
                 self.live.set_status(Status { ready: true, repository, ..Status::clone(&self.live.status()) });
             }
@@ -186,7 +190,8 @@ impl Passes {
         let Decided::Done(outcome) = decided else {
             unreachable!("only an idempotency key is replayed, and only a publish is overtaken");
         };
-        self.publish(&repository, outcome.ledger_tip, &happened::begun(&outcome.plan)).map_err(failure)?;
+        let begun = happened::begun(&outcome.plan);
+        self.publish(&repository, outcome.ledger_tip, &begun).map_err(|error| self.place.failure(error))?;
         Ok(*outcome)
     }
 
@@ -194,40 +199,44 @@ impl Passes {
     /// earlier pass did, and the tip must carry on what is served: a branch that was rewritten since is judged first.
     /// Environments that have `begun` just now had no moves that were told before.
     fn publish(
-        &self,
+        &mut self,
         repository: &Repository,
         decided: Option<ObjectId>,
         begun: &BTreeSet<EnvironmentName>,
     ) -> Result<(), Error> {
-        let present = self.live.snapshot();
-        let tip = match decided {
-            Some(tip) => Some(tip),
-            None => World::of(repository, self.local).read(repository, &RefPlace::Ledger)?,
-        };
-        if tip == present.ledger && tip.is_some() {
-            return Ok(());
-        }
-        if let (None, Some(tip), Some(served)) = (decided, tip, present.ledger)
-            && !repository.is_ancestor(served, tip)?
-        {
-            return Ok(());
-        }
-        let snapshot = live::read(repository, tip, &present)?;
-        let moves = snapshot.environments.iter().filter_map(|(name, new)| {
-            let before = present.environments.get(name).map(|environment| environment.head);
-            let told = (before.is_some() || begun.contains(name)) && before != Some(new.head);
-            told.then(|| (before, Arc::clone(new)))
-        });
-        let moved: Vec<_> = moves.collect();
-        self.live.publish(snapshot);
-        // Told after they are served: that does not depend on being told.
-        for (before, environment) in moved {
+        self.live.advance(|present| {
+            let tip = match decided {
+                Some(tip) => Some(tip),
+                None => World::of(repository, self.local).read(repository, &RefPlace::Ledger)?,
+            };
+            if tip == present.ledger && tip.is_some() {
+                return Ok(None);
+            }
+            if let (Some(tip), Some(served)) = (tip, present.ledger) {
+                // Calls of the API publish what they moved themselves, and one may have been faster.
+                let newer_is_served = repository.is_ancestor(tip, served)?;
+                if newer_is_served || (decided.is_none() && !repository.is_ancestor(served, tip)?) {
+                    return Ok(None);
+                }
+            }
+            live::read(repository, tip, present).map(Some)
+        })?;
+        self.tell_moves(repository, begun);
+        Ok(())
+    }
+
+    /// Tells what moved since it was told last. After it is served: that does not depend on being told.
+    fn tell_moves(&mut self, repository: &Repository, begun: &BTreeSet<EnvironmentName>) {
+        for (name, environment) in &self.live.snapshot().environments {
+            let before = self.told.insert(name.clone(), environment.head);
+            if before == Some(environment.head) || (before.is_none() && !begun.contains(name)) {
+                continue;
+            }
             let now = jiff::Timestamp::now();
-            if let Err(error) = happened::tell_moves(&self.live, repository, before, &environment, now) {
+            if let Err(error) = happened::tell_moves(&self.live, repository, before, environment, now) {
                 tracing::warn!(%error, "moves cannot be told as events");
             }
         }
-        Ok(())
     }
 }
 

@@ -256,6 +256,60 @@ fn remote() {
     );
 }
 
+/// The peer beside `remote`: Debian's `webhook` runs `git fetch` and `git reset` in a clone. One way only, and nothing is
+/// judged, compiled or kept.
+fn webhook() {
+    let (_dir, dir) = folder();
+    let (origin, work, clone) = (dir.join("origin.git"), dir.join("work"), dir.join("clone"));
+    run(git(&dir).args(["init", "-q", "--bare", "-b", "main", "origin.git"]));
+    std::fs::create_dir(&work).expect("a folder");
+    repository(&work);
+    write_agents(&work, 100, 1);
+    let url = format!("file://{}", origin.display());
+    run(git(&work).args(["remote", "add", "origin", &url]));
+    run(git(&work).args(["push", "-q", "origin", "main"]));
+    run(git(&dir).args(["clone", "-q", &url, "clone"]));
+    let script = |name: &str, text: String| {
+        let path = dir.join(name);
+        std::fs::write(&path, text).expect("files can be written");
+        run(Command::new("chmod").arg("+x").arg(&path));
+        path
+    };
+    let pull = "git fetch -q origin && git reset -q --hard origin/main";
+    let pull = script("pull", format!("#!/bin/sh\ncd {} && {pull}\n", clone.display()));
+    let hooks = format!("[{{\"id\": \"pull\", \"execute-command\": \"{}\"}}]", pull.display());
+    let hooks = script("hooks.json", hooks);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port").port();
+    let mut server = Command::new("webhook");
+    server.args(["-ip", "127.0.0.1", "-port", &free.to_string(), "-hooks"]).arg(&hooks);
+    let Ok(mut server) = server.stdout(Stdio::null()).stderr(Stdio::null()).spawn() else {
+        println!("webhook: skipped (apt install webhook)");
+        return;
+    };
+    let call = format!("#!/bin/sh\ncurl -s -o /dev/null http://127.0.0.1:{free}/hooks/pull >/dev/null 2>&1 &\n");
+    script("origin.git/hooks/post-receive", call);
+    while std::net::TcpStream::connect(("127.0.0.1", free)).is_err() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mut times = Vec::new();
+    for round in 0..ROUNDS / 2 {
+        let file = format!("agents/{}/agent.toml", agent(round % 100));
+        let text = format!("name = \"Round {round}\"\n");
+        std::fs::write(work.join(&file), &text).expect("files can be written");
+        run(git(&work).args(["commit", "-qam", "Change"]));
+        let started = Instant::now();
+        run(git(&work).args(["push", "-q", "origin", "main"]));
+        while std::fs::read_to_string(clone.join(&file)).unwrap_or_default() != text {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        times.push(started.elapsed());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let _ = server.kill();
+    let _ = server.wait();
+    println!("webhook: push -> files of a clone, 100 agents, file://: p50 {:.1} ms", at(times, 0.5));
+}
+
 /// Ten thousand agents: a cold start, idling, and all of them changed at once.
 fn many() {
     let (_dir, dir) = folder();
@@ -282,12 +336,19 @@ fn many() {
         daemon.serves("sandbox", &agent(index), 2);
     }
     println!("many: {MANY} changed at once -> all served: {:.2} s", started.elapsed().as_secs_f64());
-    println!("many: peak memory: {} MB, now {} MB", daemon.memory("VmHWM") / 1024, daemon.memory("VmRSS") / 1024);
+    let at_once = daemon.memory("VmRSS") / 1024;
+    std::thread::sleep(Duration::from_secs(20));
+    println!("many: resident memory right after: {at_once} MB");
+    println!(
+        "many: peak memory: {} MB, 20 s after {} MB",
+        daemon.memory("VmHWM") / 1024,
+        daemon.memory("VmRSS") / 1024
+    );
 }
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let benches: [(&str, fn()); 3] = [("here", here), ("remote", remote), ("many", many)];
+    let benches: [(&str, fn()); 4] = [("here", here), ("remote", remote), ("webhook", webhook), ("many", many)];
     for (name, bench) in benches {
         if wanted.is_empty() || wanted.iter().any(|word| word == name) {
             bench();

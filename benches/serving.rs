@@ -87,7 +87,7 @@ fn serve(agents: usize) {
     live.publish(snapshot(agents, 1, 1));
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     println!("{}", listener.local_addr().expect("it is bound"));
-    let app = pointsman::http::App::new(Arc::clone(&live), &settings).expect("no certificate is set");
+    let app = pointsman::http::App::new(Arc::clone(&live), &settings).expect("settings without a certificate");
     // The loop, which webhooks wake; a pass takes a moment.
     let looping = Arc::clone(&live);
     std::thread::spawn(move || {

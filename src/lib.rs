@@ -1,6 +1,7 @@
 //! Pointsman: GitOps for AI voice and chat agents.
 
 pub mod api;
+pub mod chat;
 pub mod cli;
 pub mod client;
 pub mod compare;

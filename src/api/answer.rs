@@ -1,7 +1,16 @@
 //! What a call came to: an answer with data, or a refusal with a problem. How either looks on the wire is the surface's.
+//!
+//! An answer may take long without working on the repository ([`Answer::later`]), or come bit by bit
+//! ([`Answer::stream`]): neither keeps a turn while it waits.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -18,13 +27,65 @@ pub struct Answer {
     pub(super) etag: Option<HeaderValue>,
     /// Whether something moved that is to be served before the answer goes out.
     pub(super) moved: bool,
+    /// Whether that is served already.
+    pub(super) served: bool,
+    /// What the answer is in truth, once it is there.
+    pub(super) later: Option<Later>,
+    /// Server-sent events in place of `data`.
+    pub(super) stream: Option<Body>,
+}
+
+/// An answer to come.
+pub(super) struct Later(Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send>>);
+
+impl fmt::Debug for Later {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Later(…)")
+    }
 }
 
 impl Answer {
     /// 200 with `data`.
     pub(super) fn ok(data: &impl Serialize) -> Result<Self, Problem> {
         let data = serde_json::to_value(data).expect("results have string keys only");
-        Ok(Answer { status: StatusCode::OK, data, etag: None, moved: false })
+        Ok(Answer { status: StatusCode::OK, data, etag: None, moved: false, served: false, later: None, stream: None })
+    }
+
+    /// What `answer` comes to. It is waited for when the call has given back its turn and its repository, so it may take
+    /// long; it must not block.
+    pub(super) fn later(answer: impl Future<Output = Result<Answer, Problem>> + Send + 'static) -> Self {
+        let later = Some(Later(Box::pin(answer)));
+        Answer {
+            status: StatusCode::OK,
+            data: Value::Null,
+            etag: None,
+            moved: false,
+            served: false,
+            later,
+            stream: None,
+        }
+    }
+
+    /// 200 with server-sent events, each with the blank line at its end. The reader's pace is the stream's.
+    pub(super) fn stream(events: impl Stream<Item = Bytes> + Send + 'static) -> Self {
+        let stream = Some(Body::from_stream(events.map(Ok::<_, Infallible>)));
+        Answer {
+            status: StatusCode::OK,
+            data: Value::Null,
+            etag: None,
+            moved: false,
+            served: false,
+            later: None,
+            stream,
+        }
+    }
+
+    /// Waits for what it is in truth.
+    pub(super) async fn arrived(mut self) -> Result<Self, Problem> {
+        match self.later.take() {
+            Some(Later(answer)) => answer.await,
+            None => Ok(self),
+        }
     }
 
     /// The same with another status.
@@ -82,16 +143,22 @@ fn status(problem: &Problem) -> StatusCode {
         | "unknown_deployment"
         | "unknown_draft"
         | "unknown_commit"
+        | "unknown_session"
         | "not_served"
         | "no_agents" => StatusCode::NOT_FOUND,
-        "findings" | "misplaced" | "empty_folder" | "policy" | "idempotency_key_reused" => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
+        "findings"
+        | "misplaced"
+        | "empty_folder"
+        | "policy"
+        | "idempotency_key_reused"
+        | "empty_message"
+        | "message_too_long"
+        | "draft_or_environment" => StatusCode::UNPROCESSABLE_ENTITY,
         "forbidden" => StatusCode::FORBIDDEN,
-        "remote_unreachable" | "push_refused" => StatusCode::BAD_GATEWAY,
-        "git_timeout" => StatusCode::GATEWAY_TIMEOUT,
-        "locked" => StatusCode::SERVICE_UNAVAILABLE,
-        "io" | "git" | "git_program" | "corrupt" => StatusCode::INTERNAL_SERVER_ERROR,
+        "remote_unreachable" | "push_refused" | "model_failed" => StatusCode::BAD_GATEWAY,
+        "git_timeout" | "model_timeout" => StatusCode::GATEWAY_TIMEOUT,
+        "locked" | "busy" => StatusCode::SERVICE_UNAVAILABLE,
+        "io" | "git" | "git_program" | "corrupt" | "sandbox_unavailable" | "fault" => StatusCode::INTERNAL_SERVER_ERROR,
         _ if problem.kind == Kind::Usage => StatusCode::BAD_REQUEST,
         _ => StatusCode::CONFLICT,
     }
@@ -99,7 +166,17 @@ fn status(problem: &Problem) -> StatusCode {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let Refusal { status, problem, header } = self;
+        let header = self.header.clone();
+        let mut response = json_response(self.status, "application/problem+json", &self.body());
+        response.headers_mut().extend(header.map(|(name, value)| (name, HeaderValue::from_static(value))));
+        response
+    }
+}
+
+impl Refusal {
+    /// The problem as JSON.
+    pub(super) fn body(self) -> Value {
+        let Refusal { status, problem, .. } = self;
         let problem = *problem;
         let findings = problem.findings.as_deref().map(|findings| json!(findings));
         let mut body = json!({
@@ -117,10 +194,19 @@ impl IntoResponse for Refusal {
                 body[key] = value;
             }
         }
-        let mut response = json_response(status, "application/problem+json", &body);
-        response.headers_mut().extend(header.map(|(name, value)| (name, HeaderValue::from_static(value))));
-        response
+        body
     }
+}
+
+/// Server-sent events that nobody keeps.
+pub(super) fn stream_response(events: Body) -> Response {
+    let mut response = Response::new(events);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // nginx as a proxy would hold events back.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
 }
 
 /// JSON that nobody keeps.

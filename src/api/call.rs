@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, Uri};
 use serde::de::DeserializeOwned;
 
 use super::Api;
 use crate::domain::{AgentId, EnvironmentName, VersionNumber};
-use crate::ops::{Problem, Workspace};
+use crate::ops::{Problem, Workspace, idempotency};
 use crate::tokens::{Need, Right, Token};
 
 /// The head of a request.
 pub(super) struct Asked {
-    pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
 }
@@ -44,16 +43,38 @@ impl Call {
         self.asked.header(name)
     }
 
+    /// The key under which the answer is kept. One that is not even text must not be taken for none.
+    pub(super) fn idempotency_key(&self) -> Result<Option<String>, Problem> {
+        let Some(value) = self.asked.headers.get("idempotency-key") else { return Ok(None) };
+        let key = value.to_str().unwrap_or_default();
+        idempotency::must_be_a_key(key)?;
+        Ok(Some(key.to_owned()))
+    }
+
     /// Refuses what no scope of the token allows. A refusal names the missing scope and nothing else, so it never tells
     /// whether an agent exists.
     pub(super) fn authorise(&self, right: Right, agent: Option<&AgentId>) -> Result<(), Problem> {
         if self.token.allows(&Need { right: right.clone(), agent }) {
             return Ok(());
         }
-        let of = agent.map(|agent| format!("@{agent}")).unwrap_or_default();
-        Err(Problem::refused("forbidden", format!("this token lacks the scope `{right}{of}`"))
-            .hint(format!("pointsman token create --name <name> --scope {right}{of}"))
-            .details(serde_json::json!({ "missingScope": format!("{right}{of}") })))
+        Err(lacks(&right, agent))
+    }
+
+    /// The refusal of an id that names nothing: only who has `right` over all agents is told so. To others it is what an
+    /// agent is that they have no right to.
+    pub(super) fn unknown(&self, right: Right, unknown: Problem) -> Problem {
+        if self.token.allows_everywhere(&right) {
+            return unknown;
+        }
+        lacks(&right, None)
+    }
+
+    /// Whether the caller may read, change or deploy `agent`, so that it is no secret to them.
+    pub(super) fn knows(&self, agent: &AgentId) -> bool {
+        self.token.scopes.iter().any(|scope| match scope.right {
+            Right::AgentsRead | Right::AgentsWrite | Right::Deploy(_) | Right::Admin => scope.covers(agent),
+            Right::ChatWrite | Right::Approve(_) => false,
+        })
     }
 
     /// Whether the caller may read `agent`; lists are cut to these.
@@ -97,6 +118,10 @@ impl Call {
     /// The body as `T`; a call without one says nothing.
     pub(super) fn said<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let body = if self.body.is_null() { serde_json::json!({}) } else { self.body.clone() };
+        if !body.is_object() {
+            // A list would be taken for the fields in their order.
+            return Err(Problem::usage("bad_request", "the body is no object").hint("send {\"<field>\": …}"));
+        }
         serde_json::from_value(body).map_err(|error| {
             Problem::usage("bad_request", format!("the body does not fit: {error}"))
                 .hint("the route's schema is in /openapi.json")
@@ -109,4 +134,12 @@ impl Call {
             Problem::usage("bad_request", error.to_string()).hint("GET /api/v1/environments lists them")
         })
     }
+}
+
+/// The refusal that names a missing scope.
+fn lacks(right: &Right, agent: Option<&AgentId>) -> Problem {
+    let of = agent.map(|agent| format!("@{agent}")).unwrap_or_default();
+    Problem::refused("forbidden", format!("this token lacks the scope `{right}{of}`"))
+        .hint(format!("pointsman token create --name <name> --scope {right}{of}"))
+        .details(serde_json::json!({ "missingScope": format!("{right}{of}") }))
 }

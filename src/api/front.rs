@@ -14,7 +14,7 @@ use axum::routing::{MethodFilter, any, on};
 use http::header::{CONTENT_TYPE, IF_MATCH, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, StatusCode, Uri};
 
-use super::answer::{Answer, Refusal};
+use super::answer::{Answer, Refusal, stream_response};
 use super::call::{Asked, Call};
 use super::route::{Needs, Route};
 use super::surface::{SURFACES, Surface};
@@ -22,9 +22,10 @@ use super::{Api, SERVED_WITHIN, openapi, patience};
 use crate::describe::Place;
 use crate::domain::Identity;
 use crate::domain::nearest::nearest;
+use crate::http::Patience;
 use crate::live::{self, Wake};
 use crate::ops::{Problem, Workspace, inspect};
-use crate::tokens::{Right, Token};
+use crate::tokens::{HOST, Right, Token};
 
 /// The largest body of a call, in bytes.
 const LARGEST_BODY: usize = 1 << 20;
@@ -70,12 +71,15 @@ fn of_surface(api: &Arc<Api>, surface: &'static Surface) -> Router {
             request,
         )
     };
-    router.method_not_allowed_fallback(wrong_method).route(&format!("{}/{{*rest}}", surface.prefix), any(nothing_there))
+    for rest in ["", "/", "/{*rest}"] {
+        router = router.route(&format!("{}{rest}", surface.prefix), any(nothing_there));
+    }
+    router.method_not_allowed_fallback(wrong_method)
 }
 
 fn refused(surface: &Surface, refusal: Refusal, request: Request) -> Response {
     let parts = request.into_parts().0;
-    (surface.refuse)(refusal, &Asked { method: parts.method, uri: parts.uri, headers: parts.headers })
+    (surface.refuse)(refusal, &Asked { uri: parts.uri, headers: parts.headers })
 }
 
 async fn answer(
@@ -86,9 +90,15 @@ async fn answer(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let asked = Arc::new(Asked { method: parts.method, uri: parts.uri, headers: parts.headers });
-    let started = Instant::now();
-    let response = match try_answer(&api, surface, route, params, &asked, body).await {
+    let line = parts.extensions.get::<Patience>().cloned().unwrap_or_default();
+    let (started, method) = (Instant::now(), parts.method);
+    let asked = Arc::new(Asked { uri: parts.uri, headers: parts.headers });
+    let done = match try_answer(&api, surface, route, params, &asked, body, &line).await {
+        Ok(done) => line.during(arrived(&api, done)).await,
+        Err(refusal) => Err(refusal),
+    };
+    let response = match done {
+        Ok(Answer { stream: Some(events), .. }) => stream_response(events),
         Ok(answer) => (surface.accept)(answer, &asked),
         Err(refusal) => {
             let mut response = (surface.refuse)(refusal, &asked);
@@ -97,7 +107,7 @@ async fn answer(
         }
     };
     let (status, milliseconds) = (response.status().as_u16(), started.elapsed().as_secs_f64() * 1e3);
-    tracing::debug!(surface = surface.name, method = %asked.method, route = route.path, status, milliseconds, "call");
+    tracing::debug!(surface = surface.name, %method, route = route.path, status, milliseconds, "call");
     response
 }
 
@@ -108,6 +118,7 @@ async fn try_answer(
     params: Result<RawPathParams, RawPathParamsRejection>,
     asked: &Arc<Asked>,
     body: Body,
+    line: &Patience,
 ) -> Result<Answer, Refusal> {
     let token = authenticate(api, surface, &asked.headers)?;
     must_be_bounded(asked)?;
@@ -115,19 +126,19 @@ async fn try_answer(
     let query = read_query(route, &asked.uri)?;
     must_take_what_is_asked(route, &asked.headers)?;
     let body = read_body(route, &asked.headers, body).await?;
-    let _turn = api.turn(route.needs).await?;
+    let turn = line.during(api.turn(route.needs)).await?;
     let (api_, asked) = (Arc::clone(api), Arc::clone(asked));
-    let work = move || -> Result<(Answer, bool), Problem> {
-        let author = Identity { name: token.name.clone(), email: format!("{}@pointsman.localhost", token.id) };
+    let work = move || -> Result<Answer, Problem> {
+        let author = Identity { name: token.name.clone(), email: format!("{}@{HOST}", token.id) };
         let workspace = Workspace::open(&api_.dir, api_.local, jiff::Timestamp::now(), Some(author))?;
         let workspace = workspace.called_by(&token.id);
         let call = Call { workspace, token, path, query, body, asked, api: api_ };
         admit(&call, surface, route)?;
-        let answer = (route.handler)(&call)?;
-        let shown = answer.moved && show(&call).is_ok();
-        Ok((answer, shown))
+        let mut answer = (route.handler)(&call)?;
+        answer.served = answer.moved && show(&call).is_ok();
+        Ok(answer)
     };
-    let (done, shown) = tokio::task::spawn_blocking(work).await.map_err(|_| {
+    let done = line.during(tokio::task::spawn_blocking(work)).await.map_err(|_| {
         Refusal::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "fault",
@@ -135,11 +146,18 @@ async fn try_answer(
             "report it",
         )
     })??;
+    drop(turn);
+    Ok(done)
+}
+
+/// What the answer is in truth, when what it moved is served.
+async fn arrived(api: &Api, done: Answer) -> Result<Answer, Refusal> {
+    let done = done.arrived().await?;
     if done.moved {
         let passed = api.live.next_pass();
         // The loop tells what moved, and does what follows from it.
         api.live.bell.ring(Wake::Api);
-        if !shown {
+        if !done.served {
             let _ = tokio::time::timeout(SERVED_WITHIN, passed).await;
         }
     }
@@ -246,12 +264,13 @@ fn admit(call: &Call, surface: &Surface, route: &Route) -> Result<(), Problem> {
     let right = match route.needs {
         Needs::Read => Right::AgentsRead,
         Needs::Write => Right::AgentsWrite,
+        Needs::Chat => Right::ChatWrite,
         // Which environment it is, the call or the policy says: asked where the move is carried out.
         Needs::Deploy => return Ok(()),
     };
     match (surface.agent)(call) {
         Ok(agent) => call.authorise(right, agent.as_ref()),
-        Err(unknown) => call.authorise(right, None).and(Err(unknown)),
+        Err(unknown) => Err(call.unknown(right, unknown)),
     }
 }
 

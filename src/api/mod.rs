@@ -5,16 +5,20 @@
 //! it moved is served.
 
 mod answer;
+mod atoms;
 mod call;
 mod front;
+mod langfuse;
 mod native;
 mod openapi;
 mod patience;
+mod polyai;
 mod route;
 mod surface;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -28,6 +32,7 @@ pub use surface::{SURFACES, Surface};
 
 use answer::Refusal;
 
+use crate::chat::Sandbox;
 use crate::live::Live;
 use crate::tokens::Tokens;
 
@@ -50,9 +55,12 @@ pub struct Api {
     local: bool,
     live: Arc<Live>,
     tokens: Tokens,
+    sandbox: Arc<Sandbox>,
     reading: Lane,
     writing: Lane,
     refusals: patience::Refusals,
+    /// Whether the first generation of the Atoms API is answered.
+    atoms_v1: AtomicBool,
 }
 
 /// Turns of one kind, and who waits for one.
@@ -69,14 +77,21 @@ impl Lane {
 
 impl Api {
     /// The API over the repository in `dir`.
-    pub fn new(dir: PathBuf, local: bool, live: Arc<Live>, tokens: Tokens) -> Arc<Self> {
+    pub fn new(dir: PathBuf, local: bool, live: Arc<Live>, tokens: Tokens, sandbox: Arc<Sandbox>) -> Arc<Self> {
         let (reading, writing) = (Lane::new(READING), Lane::new(WRITING));
-        Arc::new(Api { dir, local, live, tokens, reading, writing, refusals: patience::Refusals::default() })
+        let refusals = patience::Refusals::default();
+        Arc::new(Api { dir, local, live, tokens, sandbox, reading, writing, refusals, atoms_v1: AtomicBool::new(true) })
+    }
+
+    /// Whether drafts and versions, the first generation of the Atoms API, are answered from now on. Where they are not,
+    /// its callers are told to come over to branches and revisions.
+    pub fn answer_atoms_v1(&self, answered: bool) {
+        self.atoms_v1.store(answered, Ordering::Relaxed);
     }
 
     /// A turn to work on the repository. Where very many wait, the next one is told to come again.
     async fn turn(&self, needs: Needs) -> Result<SemaphorePermit<'_>, Refusal> {
-        let lane = if needs == Needs::Read { &self.reading } else { &self.writing };
+        let lane = if matches!(needs, Needs::Read | Needs::Chat) { &self.reading } else { &self.writing };
         let _place = lane.waiting.try_acquire().map_err(|_| {
             let said = "too many calls wait for their turn";
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "busy", said, "try again in a moment")

@@ -18,6 +18,8 @@ pub enum Needs {
     /// `deploy:<env>` for the environment that the call names or that the policy gives it; asked again by the one
     /// function that carries out moves, which knows it.
     Deploy,
+    /// `chat:write`; asked again for the agent where the body or the session names it.
+    Chat,
 }
 
 /// What a route runs, on a thread that may block.

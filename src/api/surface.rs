@@ -6,8 +6,8 @@ use http::HeaderMap;
 
 use super::answer::{Answer, Refusal};
 use super::call::{Asked, Call};
-use super::native;
 use super::route::Route;
+use super::{atoms, langfuse, native, polyai};
 use crate::domain::AgentId;
 use crate::ops::Problem;
 
@@ -32,4 +32,5 @@ pub struct Surface {
 }
 
 /// All of them.
-pub static SURFACES: &[&Surface] = &[&native::SURFACE];
+pub static SURFACES: &[&Surface] =
+    &[&native::SURFACE, &polyai::PUBLIC, &polyai::ADK, &atoms::SURFACE, &langfuse::SURFACE];

@@ -1,5 +1,6 @@
 //! The command line: global options, one file per verb, and the way an error leaves the program.
 
+mod chat;
 mod check;
 mod compare;
 mod completions;
@@ -28,6 +29,7 @@ mod schema;
 mod serve;
 mod session;
 mod status;
+mod test;
 mod token;
 mod verify;
 mod versions;
@@ -74,6 +76,8 @@ enum Command {
     Retire(retire::Args),
     Revoke(revoke::Args),
     Discard(discard::Args),
+    Chat(chat::Args),
+    Test(test::Args),
     History(history::Args),
     Compare(compare::Args),
     Reconcile(reconcile::Args),
@@ -143,6 +147,8 @@ impl Command {
             Command::Init(_)
             | Command::New(_)
             | Command::Check(_)
+            | Command::Chat(_)
+            | Command::Test(_)
             | Command::Reconcile(_)
             | Command::Serve(_)
             | Command::Token(_)
@@ -182,6 +188,8 @@ fn dispatch(command: &Command, session: &Session) -> Done {
         Command::Retire(args) => retire::run(args, session),
         Command::Revoke(args) => revoke::run(args, session),
         Command::Discard(args) => discard::run(args, session),
+        Command::Chat(args) => chat::run(args, session),
+        Command::Test(args) => test::run(args, session),
         Command::History(args) => history::run(args, session),
         Command::Compare(args) => compare::run(args, session),
         Command::Reconcile(args) => reconcile::run(args, session),

@@ -103,6 +103,16 @@ pub(super) fn listen(settings: &Settings) -> Result<TcpListener, Problem> {
     })
 }
 
+/// The settings in the operator's file at `path`.
+pub(super) fn operators_file(path: &Path) -> Result<Settings, Problem> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Problem::usage("no_such_file", format!("cannot read `{}`: {error}", path.display()))
+            .hint("--config names the operator's file")
+    })?;
+    Settings::parse(&text, &SecretSource::read)
+        .map_err(|mistake| operator_mistake(&path.display().to_string(), mistake))
+}
+
 fn operator_mistake(place: &str, mistake: Mistake) -> Problem {
     let problem = Problem::usage("operator_file", format!("{place}: {mistake}"));
     match mistake.hint {
@@ -116,14 +126,7 @@ impl Args {
     fn settings(&self) -> Result<Settings, Problem> {
         let mut settings = match &self.config {
             None => Settings::default(),
-            Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| {
-                    Problem::usage("no_such_file", format!("cannot read `{}`: {error}", path.display()))
-                        .hint("--config names the operator's file")
-                })?;
-                Settings::parse(&text, &SecretSource::read)
-                    .map_err(|mistake| operator_mistake(&path.display().to_string(), mistake))?
-            }
+            Some(path) => operators_file(path)?,
         };
         if let Some(listen) = self.listen {
             settings.listen = listen;

@@ -38,9 +38,9 @@ fn text(versions: &[VersionView], style: &Style) -> String {
             let places: Vec<_> = version.environments.iter().map(ToString::to_string).collect();
             let mut what = version.label.as_ref().map(|label| format!("[{}] ", escape(label))).unwrap_or_default();
             what.push_str(&escape(version.note.lines().next().unwrap_or_default()));
-            if version.revoked.is_some() {
-                what.push_str(" (revoked)");
-            }
+            let marks =
+                [(version.starred, " *"), (version.archived, " (archived)"), (version.revoked.is_some(), " (revoked)")];
+            what.extend(marks.iter().filter(|(set, _)| *set).map(|(_, mark)| *mark));
             vec![
                 version.version.to_string(),
                 format!("{:.0}", version.published_at),

@@ -13,6 +13,7 @@ pub mod limits;
 pub mod native;
 pub mod other;
 pub mod polyai;
+pub mod prompt;
 pub mod secrets;
 pub mod source;
 

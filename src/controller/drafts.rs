@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::places;
+use super::{freed, places};
 use crate::domain::{AgentId, Digest, ObjectId};
 use crate::live::{Bell, DRAFT, Environment, EventKind, Live, Routes, Served, ServedVersion, Wake, Woken};
 use crate::ops::side::{Found, compiled};
@@ -58,7 +58,11 @@ impl Drafts {
         let mut watched = None;
         let mut folders = BTreeSet::new();
         loop {
-            match self.look() {
+            let seen = self.look().map(|(seen, compiled)| {
+                freed::give_back(compiled);
+                seen
+            });
+            match seen {
                 Ok(seen) if watched.is_none() || seen != folders => {
                     watched = places::watch_files(&self.dir, &seen, &self.bell);
                     folders = seen;
@@ -78,13 +82,13 @@ impl Drafts {
         }
     }
 
-    /// Compiles what changed, and returns the folders in which drafts are, or may appear.
-    fn look(&mut self) -> Result<BTreeSet<PathBuf>, Problem> {
+    /// Compiles what changed. Returns the folders in which drafts are, or may appear, and how many drafts it compiled.
+    fn look(&mut self) -> Result<(BTreeSet<PathBuf>, usize), Problem> {
         let workspace = Workspace::open(&self.dir, true, jiff::Timestamp::now(), None)?;
         let found = check::drafts(&workspace, None)?;
         let mut folders = BTreeSet::new();
         let mut compiled = BTreeMap::new();
-        let mut changed = self.compiled.len() != found.len();
+        let mut new = 0;
         for (agent, found) in &found {
             let folder = &found.located.folder;
             folders.insert(self.dir.join(folder.rsplit_once('/').map_or(folder.as_str(), |(around, _)| around)));
@@ -93,17 +97,18 @@ impl Drafts {
             let now = match known {
                 Some((_, known)) => known.clone(),
                 None => {
-                    changed = true;
+                    new += 1;
                     self.compile(&workspace, agent, found)?
                 }
             };
             compiled.insert(agent.clone(), (found.content, now));
         }
+        let changed = new > 0 || self.compiled.len() != compiled.len();
         self.compiled = compiled;
         if changed {
             self.publish();
         }
-        Ok(folders)
+        Ok((folders, new))
     }
 
     fn compile(&self, workspace: &Workspace, agent: &AgentId, found: &Found) -> Result<Compiled, Problem> {

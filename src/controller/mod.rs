@@ -4,6 +4,7 @@
 //! losing one is harmless: the timer looks again.
 
 mod drafts;
+mod freed;
 mod gits;
 mod happened;
 mod mirror;
@@ -26,7 +27,11 @@ use crate::watch::FileWatch;
 use pass::Passes;
 use schedule::Schedule;
 
-/// How long webhooks wait after one that brought nothing.
+/// How many webhooks during a pass that brought nothing are a flood. A forge sends one for each ref of a push, and one for
+/// each that this controller pushes.
+const FLOOD: usize = 32;
+
+/// How long webhooks wait when they are a flood.
 const CALM: Duration = Duration::from_secs(1);
 
 /// A loop that is about to run.
@@ -64,15 +69,14 @@ impl Controller {
             let settings = self.settings.load_full();
             let passed = self.passes.run(wake, settings.tag_audit);
             schedule.passed(Instant::now(), &passed, settings.resync);
-            if wake == Wake::Webhook && passed.idle {
+            if passed.idle && self.live.bell.unheard() > FLOOD {
                 calm_until = Instant::now() + CALM;
             }
             woken = self.live.bell.wait(schedule.next());
         }
     }
 
-    /// After a webhook that brought nothing, others wait until `until`: whoever floods us with them makes a pass a
-    /// second. Anything else that rings goes ahead at once.
+    /// Webhooks wait until `until`: whoever floods us with those that bring nothing makes a pass a second. Anything else that rings goes ahead at once.
     fn calm(&self, until: Instant) -> Woken {
         loop {
             match self.live.bell.wait(until) {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use tracing::field::Empty;
 use tracing::span::EnteredSpan;
 
-use super::happened;
 use super::mirror::Place;
+use super::{freed, happened};
 use crate::domain::{EnvironmentName, ObjectId};
 use crate::live::{self, Failure, Live, PassReport, Snapshot, Status, Wake};
 use crate::reconcile::{Context, Decided, Memory, Note, Order, Outcome, run as run_pass};
@@ -110,9 +110,11 @@ impl Passes {
         let now = jiff::Timestamp::now();
         let due_in = status.waits.iter().filter_map(|wait| wait.until).map(|until| until.duration_since(now)).min();
         let failed = status.last_pass.as_ref().is_some_and(|last| last.failure.is_some());
-        let idle = !failed && status.last_pass.as_ref().is_some_and(|last| last.steps.is_empty());
+        let steps = status.last_pass.as_ref().map_or(0, |last| last.steps.len());
+        let idle = !failed && steps == 0;
         self.live.set_status(status);
         self.live.pass_ended();
+        freed::give_back(steps);
         if let Some(counts) = self.place.maintain(Instant::now()) {
             let gauge = |count| i64::try_from(count).unwrap_or(i64::MAX);
             self.live.metrics.repository_objects.set(gauge(counts.loose + counts.packed));

@@ -14,6 +14,7 @@ use super::drafts::Drafts;
 use super::mirror::Place;
 use super::{Controller, OpenError};
 use crate::api::{self, Api};
+use crate::chat::Sandbox;
 use crate::http::{self, App};
 use crate::live::{Bell, Live, Wake};
 use crate::operator::Settings;
@@ -31,6 +32,8 @@ pub struct Running {
     pub live: Arc<Live>,
     settings: Arc<ArcSwap<Settings>>,
     app: Arc<App>,
+    api: Arc<Api>,
+    sandbox: Arc<Sandbox>,
     targets: Targets,
     draining: watch::Sender<bool>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
@@ -54,7 +57,9 @@ impl Running {
         let drafts = place.work_dir().map(|dir| Drafts::new(dir, Arc::clone(&live)));
         let tokens = Tokens::in_dir(state);
         tokens.local_admin(jiff::Timestamp::now()).map_err(|error| io(std::io::Error::other(error)))?;
-        let api = Api::new(place.dir().to_owned(), local, Arc::clone(&live), tokens);
+        let sandbox = Sandbox::new(state.to_owned(), &settings);
+        let api = Api::new(place.dir().to_owned(), local, Arc::clone(&live), tokens, Arc::clone(&sandbox));
+        api.answer_atoms_v1(settings.atoms_v1);
         let app = App::new(Arc::clone(&live), &settings)?;
         let targets =
             targets::start(&Handle::current(), Arc::clone(&live), &settings, state, &repository, Pace::default());
@@ -72,7 +77,7 @@ impl Running {
             bells.push(drafts.bell());
             threads.push(thread("drafts", move || drafts.run()).map_err(io)?);
         }
-        Ok(Running { address, live, settings, app, targets, draining, server, threads, bells })
+        Ok(Running { address, live, settings, app, api, sandbox, targets, draining, server, threads, bells })
     }
 
     /// Goes on with other settings. Address, remote and state folder stay those of the start.
@@ -83,6 +88,8 @@ impl Running {
             tracing::warn!("`listen`, `remote`, `state` and `telemetry` take effect at the next start");
         }
         self.app.reload(&settings);
+        self.api.answer_atoms_v1(settings.atoms_v1);
+        self.sandbox.reload(&settings);
         self.targets.reload(&settings);
         self.settings.store(Arc::new(settings));
         self.live.bell.ring(Wake::Reload);

@@ -46,6 +46,11 @@ pub fn diff_format(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "enum": ["fields", "unified"], "default": "fields" })
 }
 
+/// `true` or `false`; the latter by default.
+pub fn yes_or_no(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "boolean", "default": false })
+}
+
 /// A version by its number: `7` or `v7`.
 pub fn version(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "pattern": "^v?[1-9][0-9]{0,8}$", "examples": ["v7"] })

@@ -54,6 +54,73 @@ pub struct VersionRecord {
 pub struct Marks {
     /// Marks by number.
     pub versions: BTreeMap<VersionNumberKey, VersionMarks>,
+    /// What may change about the agent itself.
+    #[serde(skip_serializing_if = "AgentMarks::is_empty")]
+    pub agent: AgentMarks,
+}
+
+/// What may change about an agent without a version of its own: nothing of it is served.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct AgentMarks {
+    /// Hidden from lists since then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archived: Option<jiff::Timestamp>,
+    /// What people call it in lists, in place of the name in its files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it is for, in place of the description in its files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// What other platforms keep about an agent, by their names for it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, serde_json::Value>,
+}
+
+impl AgentMarks {
+    /// Whether nothing is marked.
+    pub fn is_empty(&self) -> bool {
+        *self == AgentMarks::default()
+    }
+}
+
+/// What is to change about the marks of an agent; what says nothing stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentMarkChange {
+    /// Whether it is hidden from lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archived: Option<bool>,
+    /// What people call it; empty for what its files say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it is for; empty for what its files say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Settings by name; null takes one away.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, serde_json::Value>,
+}
+
+impl AgentMarks {
+    /// These marks after `change`, made at `now`.
+    #[must_use]
+    pub fn changed(mut self, change: &AgentMarkChange, now: jiff::Timestamp) -> Self {
+        match change.archived {
+            Some(true) => self.archived = self.archived.or(Some(now)),
+            Some(false) => self.archived = None,
+            None => {}
+        }
+        let text = |new: &Option<String>, old: Option<String>| match new {
+            Some(new) => Some(new.clone()).filter(|new| !new.is_empty()),
+            None => old,
+        };
+        self.name = text(&change.name, self.name);
+        self.description = text(&change.description, self.description);
+        self.settings.extend(change.settings.clone());
+        self.settings.retain(|_, value| !value.is_null());
+        self
+    }
 }
 
 /// A version number as a JSON key: `v7`.
@@ -92,6 +159,38 @@ pub struct VersionMarks {
     /// Overrides the description given at publish.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+}
+
+/// What is to change about the marks of one version; what says nothing stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MarkChange {
+    /// The label; empty for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// The description; empty for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Whether it is pinned to the top of lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starred: Option<bool>,
+    /// Whether it is hidden from lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archived: Option<bool>,
+}
+
+impl VersionMarks {
+    /// These marks after `change`. A label or description that is taken away stays as an empty one, which hides the one
+    /// given at publish.
+    #[must_use]
+    pub fn changed(mut self, change: &MarkChange) -> Self {
+        let MarkChange { label, description, starred, archived } = change;
+        self.label = label.clone().or(self.label);
+        self.description = description.clone().or(self.description);
+        self.starred = starred.unwrap_or(self.starred);
+        self.archived = archived.unwrap_or(self.archived);
+        self
+    }
 }
 
 /// Who revoked a version, when and why.

@@ -17,18 +17,25 @@ use hyper::service::Service;
 
 use super::App;
 use super::config::{self, names_one};
+use super::line::{Patience, Written};
 
 /// Answers the requests of one connection.
 #[derive(Clone)]
 pub(super) struct Front {
     app: Arc<App>,
     router: Router,
+    line: Patience,
 }
 
 impl Front {
     pub(super) fn new(app: Arc<App>, more: axum::Router) -> Self {
         let router = super::router(Arc::clone(&app), more);
-        Front { app, router }
+        Front { app, router, line: Patience::default() }
+    }
+
+    /// The same for the connection whose writes are counted in `written`.
+    pub(super) fn on(self, written: &Written) -> Self {
+        Front { line: Patience(written.clone()), ..self }
     }
 }
 
@@ -37,8 +44,9 @@ impl Service<Request<Incoming>> for Front {
     type Error = Infallible;
     type Future = Either<Ready<Result<Response, Infallible>>, RouteFuture<Infallible>>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         if request.method() != Method::GET || !names_one(request.uri().path()) {
+            request.extensions_mut().insert(self.line.clone());
             // The router is always ready.
             return Either::Right(tower::Service::call(&mut self.router.clone(), request));
         }

@@ -4,10 +4,11 @@
 //! timer per connection looks whether anything was written since it looked last: a request is answered, a stream beats, a download goes on. A head that comes in drops writes nothing.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -18,6 +19,26 @@ pub(super) struct Written(Arc<AtomicU64>);
 impl Written {
     pub(super) fn count(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How often a connection whose answer takes long is said to be good for something.
+const BEAT: Duration = Duration::from_secs(10);
+
+/// Speaks for a connection whose answer takes long. Handed to routes with each request; whoever uses it bounds the time.
+#[derive(Clone, Default)]
+pub struct Patience(pub(super) Written);
+
+impl Patience {
+    /// What `answer` comes to. The connection is not taken for idle meanwhile.
+    pub async fn during<T>(&self, answer: impl Future<Output = T>) -> T {
+        let mut answer = pin!(answer);
+        loop {
+            match tokio::time::timeout(BEAT, answer.as_mut()).await {
+                Ok(came) => return came,
+                Err(_) => self.0.0.fetch_add(1, Ordering::Relaxed),
+            };
+        }
     }
 }
 

@@ -33,6 +33,7 @@ use http::{HeaderMap, Uri};
 
 pub use access::may_listen;
 pub use described::{Described, For, ROUTES};
+pub use line::Patience;
 pub use router::router;
 pub use server::serve;
 pub use tls::CertificateError;

@@ -145,7 +145,7 @@ impl Connection {
             .header_read_timeout(None)
             .max_buf_size(BUFFER)
             .max_headers(MOST_HEADERS)
-            .serve_connection(TokioIo::new(Line::new(stream, written.clone())), front);
+            .serve_connection(TokioIo::new(Line::new(stream, written.clone())), front.on(&written));
         let mut connection = pin!(connection);
         let mut look = pin!(sleep(PATIENCE));
         let mut before = 0;

@@ -58,6 +58,8 @@ impl fmt::Display for Wake {
 #[derive(Default)]
 struct Rung {
     first: Option<Wake>,
+    /// How many rings have not been heard.
+    count: usize,
     closed: bool,
 }
 
@@ -84,6 +86,7 @@ impl Bell {
     pub fn ring(&self, wake: Wake) {
         let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
         rung.first.get_or_insert(wake);
+        rung.count += 1;
         self.heard.notify_one();
     }
 
@@ -98,6 +101,11 @@ impl Bell {
         self.rung.lock().unwrap_or_else(PoisonError::into_inner).closed
     }
 
+    /// How many rings nobody has heard yet.
+    pub fn unheard(&self) -> usize {
+        self.rung.lock().unwrap_or_else(PoisonError::into_inner).count
+    }
+
     /// Waits until somebody rings, or until `deadline`. Rings from before the call count.
     pub fn wait(&self, deadline: Instant) -> Woken {
         let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,6 +114,7 @@ impl Bell {
                 return Woken::Closed;
             }
             if let Some(wake) = rung.first.take() {
+                rung.count = 0;
                 return Woken::Rung(wake);
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -132,7 +141,9 @@ mod tests {
         let bell = Bell::default();
         bell.ring(Wake::Webhook);
         (0..1000).for_each(|_| bell.ring(Wake::Refs));
+        assert_eq!(bell.unheard(), 1001);
         assert_eq!(bell.wait(soon()), Woken::Rung(Wake::Webhook));
+        assert_eq!(bell.unheard(), 0);
         assert_eq!(bell.wait(Instant::now()), Woken::TimedOut);
     }
 

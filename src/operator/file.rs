@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::model::{ModelTable, model};
 use super::target_table::{TargetTable, may_be_called, one_writer_each, target};
 use super::telemetry::{TelemetryTable, telemetry};
 use super::{Hooks, Mistake, Outgoing, Secret, SecretSource, Settings, Tls};
@@ -24,9 +25,18 @@ struct File {
     log: Log,
     telemetry: Option<TelemetryTable>,
     read_tokens: BTreeMap<String, SecretSource>,
+    atoms: AtomsTable,
     hooks: HookTables,
     outgoing: OutgoingTable,
     targets: BTreeMap<String, TargetTable>,
+    models: BTreeMap<String, ModelTable>,
+    sandbox: SandboxTable,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SandboxTable {
+    keep_days: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -48,6 +58,12 @@ enum LogFormat {
     #[default]
     Text,
     Json,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct AtomsTable {
+    v1: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -92,6 +108,15 @@ pub(super) fn parse(text: &str, read: &ReadSecret<'_>) -> Result<Settings, Mista
             .collect::<Result<_, _>>()
             .map_err(|error: super::outgoing::InvalidHost| Mistake::new(format!("outgoing.allow: {error}")))?,
     };
+    let models = file.models.into_iter().map(|(name, table)| {
+        let model = model(&name, table, &outgoing, read)?;
+        Ok((name, model))
+    });
+    let models = models.collect::<Result<_, _>>()?;
+    let keep_days = file.sandbox.keep_days.unwrap_or(defaults.keep_days);
+    if !(1..=36_500).contains(&keep_days) {
+        return Err(Mistake::new("`sandbox.keep_days` is not a number from 1 to 36500").hint("keep_days = 30"));
+    }
     let traces = |table| telemetry(table, &outgoing, cfg!(feature = "opentelemetry"));
     let settings = Settings {
         listen: file.listen.unwrap_or(defaults.listen),
@@ -103,12 +128,15 @@ pub(super) fn parse(text: &str, read: &ReadSecret<'_>) -> Result<Settings, Mista
         json_logs: file.log.format == LogFormat::Json,
         telemetry: file.telemetry.map(traces).transpose()?,
         read_tokens: tokens.collect::<Result<_, _>>()?,
+        atoms_v1: file.atoms.v1.unwrap_or(defaults.atoms_v1),
         hooks: Hooks {
             github: hook("github", file.hooks.github)?,
             gitlab: hook("gitlab", file.hooks.gitlab)?,
             gitea: hook("gitea", file.hooks.gitea)?,
         },
         outgoing,
+        models,
+        keep_days,
         targets: file.targets.into_iter().map(|(name, table)| target(name, table, read)).collect::<Result<_, _>>()?,
     };
     one_writer_each(&settings)?;
@@ -136,7 +164,7 @@ pub(super) fn secret(key: &str, source: &SecretSource, read: &ReadSecret<'_>) ->
 }
 
 /// A length of time such as `30s`; at least a second, at most a day.
-fn length(key: &str, given: Option<String>, default: Duration) -> Result<Duration, Mistake> {
+pub(super) fn length(key: &str, given: Option<String>, default: Duration) -> Result<Duration, Mistake> {
     let Some(text) = given else { return Ok(default) };
     let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|length| Duration::try_from(length).ok());
     let in_range = |length: &Duration| (1..=24 * 60 * 60).contains(&length.as_secs());

@@ -1,8 +1,9 @@
 //! The operator's file: what belongs to the machine and never to the repository. Where to listen, where state is kept,
-//! which secrets and tokens hold, where deliveries go, and which hosts may be called at all.
+//! which secrets and tokens hold, where deliveries go, which models answer, and which hosts may be called at all.
 
 mod address;
 mod file;
+mod model;
 mod outgoing;
 mod secret;
 mod target;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use address::Called;
+pub use model::Model;
 pub use outgoing::{AllowedHost, Outgoing};
 pub use secret::{Secret, SecretSource, SigningSecrets};
 pub use target::{Destination, Target};
@@ -44,12 +46,18 @@ pub struct Settings {
     pub telemetry: Option<Telemetry>,
     /// Tokens that may read what is served, by name. Without any, reading is open where only this machine listens.
     pub read_tokens: BTreeMap<String, Secret>,
+    /// Whether drafts and versions, the first generation of the Atoms API, are answered.
+    pub atoms_v1: bool,
     /// Secrets of forges' webhooks.
     pub hooks: Hooks,
     /// Which hosts may be called.
     pub outgoing: Outgoing,
     /// Where what is live goes.
     pub targets: Vec<Target>,
+    /// The model endpoints that agents may name.
+    pub models: BTreeMap<String, Model>,
+    /// How many days the sandbox keeps what was said.
+    pub keep_days: u32,
 }
 
 /// Files of a certificate. They are read at the start and with every reload, so that a renewed one needs no restart.
@@ -102,12 +110,15 @@ impl Default for Settings {
             remote: None,
             resync: Duration::from_secs(30),
             tag_audit: Duration::from_secs(60),
+            atoms_v1: true,
             json_logs: false,
             telemetry: None,
             read_tokens: BTreeMap::new(),
             hooks: Hooks::default(),
             outgoing: Outgoing::default(),
             targets: Vec::new(),
+            models: BTreeMap::new(),
+            keep_days: 30,
         }
     }
 }

@@ -45,6 +45,10 @@ pub struct VersionView {
     pub source: Option<VersionNumber>,
     /// The named draft it was published from.
     pub draft: Option<String>,
+    /// Whether it is pinned to the top of lists.
+    pub starred: bool,
+    /// Whether it is hidden from lists.
+    pub archived: bool,
     /// Why every move to it is refused, if it is revoked.
     pub revoked: Option<String>,
     /// Environments that serve it now.
@@ -80,8 +84,8 @@ impl VersionView {
             tag: format!("{}/{}", record.agent, record.number),
             version: record.number,
             note: record.note,
-            label: mark.label.or(record.label),
-            description: mark.description.or(record.description),
+            label: mark.label.or(record.label).filter(|label| !label.is_empty()),
+            description: mark.description.or(record.description).filter(|description| !description.is_empty()),
             published_at: record.time,
             published_by: record.publisher,
             commit: record.commit,
@@ -90,6 +94,8 @@ impl VersionView {
             parent: record.parent,
             source: record.source,
             draft: record.draft,
+            starred: mark.starred,
+            archived: mark.archived,
             revoked: mark.revoked.map(|revoked| {
                 let reason = if revoked.reason.is_empty() { String::new() } else { format!(": {}", revoked.reason) };
                 format!("by {} at {:.0}{reason}", revoked.actor, revoked.time)

@@ -3,6 +3,7 @@
 //! An operation takes typed arguments, runs passes and reads, and returns a struct; rendering is its caller's.
 
 pub mod check;
+pub mod deployments;
 pub mod diff;
 pub mod discard;
 pub mod embedded;
@@ -11,9 +12,13 @@ pub mod idempotency;
 pub mod import;
 pub mod init;
 pub mod inspect;
+pub mod lines;
 pub mod moves;
+pub mod named_drafts;
 pub mod new;
+pub mod pinned;
 pub mod problem;
+pub mod projects;
 pub mod protect;
 pub mod publish;
 pub mod report;

@@ -1,10 +1,12 @@
-//! Promote, rollback, release, retire, hold, release-hold, revoke: one request, one pass.
+//! Promote, rollback, release, retire, hold, release-hold, revoke, mark: one request, one pass.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::inspect::VersionView;
 use super::{Problem, Workspace, idempotency, inspect};
+use crate::domain::ledger::{AgentMarkChange, AgentMarks, MarkChange};
 use crate::domain::record::Action;
 use crate::domain::{AgentId, DeploymentId, EnvironmentName, ObjectId, VersionNumber, VersionTag};
 use crate::plan::{Answer, Intent, Plan, Request, Wait};
@@ -27,7 +29,7 @@ pub struct MoveView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Moved {
-    /// Where; nothing for `revoke`.
+    /// Where; nothing for `revoke` and for marks.
     pub environment: Option<EnvironmentName>,
     /// What was done; nothing where everything was as asked already.
     pub action: Option<Action>,
@@ -169,6 +171,10 @@ fn view(answer: &Answer, made: Option<&Made>) -> Result<Moved, Problem> {
             }
             Moved { note: Some(note), ..empty }
         }
+        Answer::Marked { what, already } => {
+            let note = if *already { format!("{what} is marked so") } else { format!("{what} is marked") };
+            Moved { note: Some(note), ..empty }
+        }
         Answer::Published(tag) => Moved { note: Some(format!("published {tag}")), ..empty },
         Answer::Unchanged(tag) => Moved { note: Some(format!("unchanged: it is {tag}")), ..empty },
     })
@@ -207,4 +213,55 @@ pub fn promote(
 pub fn revoke(version: VersionTag) -> (Intent, BTreeSet<AgentId>) {
     let agents = [version.agent.clone()].into();
     (Intent::Revoke { version }, agents)
+}
+
+/// Changes the marks of one version, and returns the version as it is then.
+pub fn mark(workspace: &Workspace, version: VersionTag, change: MarkChange) -> Result<VersionView, Problem> {
+    for (what, text) in [("label", &change.label), ("description", &change.description)] {
+        super::words::must_fit(what, text.as_deref().unwrap_or_default())?;
+    }
+    let VersionTag { agent, number } = version.clone();
+    let intent = Intent::Mark { version, change };
+    carry_out(workspace, "mark", intent, [agent.clone()].into(), &Manner::default())?;
+    VersionView::read(workspace, &inspect::ledger(workspace)?, &agent, number)
+}
+
+/// Changes the marks of an agent, and returns them as they are then.
+pub fn mark_agent(workspace: &Workspace, agent: &AgentId, change: AgentMarkChange) -> Result<AgentMarks, Problem> {
+    for (what, text) in [("name", &change.name), ("description", &change.description)] {
+        super::words::must_fit(what, text.as_deref().unwrap_or_default())?;
+    }
+    let settings = serde_json::to_string(&change.settings).expect("settings are JSON");
+    super::words::must_fit("settings", &settings)?;
+    let intent = Intent::MarkAgent { agent: agent.clone(), change };
+    carry_out(workspace, "mark", intent, [agent.clone()].into(), &Manner::default())?;
+    marks_of(workspace, agent)
+}
+
+/// The marks of an agent.
+pub fn marks_of(workspace: &Workspace, agent: &AgentId) -> Result<AgentMarks, Problem> {
+    let marks = inspect::ledger(workspace)?.agent(agent)?.map(|folder| folder.marks()).transpose()?;
+    Ok(marks.unwrap_or_default().agent)
+}
+
+/// Makes `version` the one of the published environment, and says that it is meant. One that was there before and is
+/// older than what is there is gone back to, which no gate stops.
+pub fn activate(workspace: &Workspace, version: &VersionTag) -> Result<Moved, Problem> {
+    let policy = workspace.policy()?;
+    let environment = policy.published().map(|environment| environment.name.clone()).ok_or_else(|| {
+        Problem::refused("no_environment", "no environment is the published one").hint("say `published = true` in one")
+    })?;
+    let VersionTag { agent, number } = version;
+    let views = inspect::versions(workspace, agent)?;
+    let present = views.iter().find(|view| view.environments.contains(&environment)).map(|view| view.version);
+    if present.is_some_and(|present| *number < present) {
+        let intent =
+            Intent::Rollback { environment: Some(environment.clone()), agent: agent.clone(), to: Some(*number) };
+        match carry_out(workspace, "rollback", intent, [agent.clone()].into(), &Manner::default()) {
+            Err(problem) if problem.code == "never_live" => {}
+            other => return other,
+        }
+    }
+    let (intent, agents) = promote(environment, [(agent.clone(), Some(*number))].into(), true);
+    carry_out(workspace, "promote", intent, agents, &Manner::default())
 }

@@ -102,7 +102,7 @@ pub fn draft(workspace: &Workspace, agent: &AgentId, named: Option<&str>) -> Res
     Ok(Found { located, content, commit, draft: Some(Rc::new(draft)), version: None, config: None })
 }
 
-fn at_commit(workspace: &Workspace, agent: &AgentId, tip: ObjectId) -> Result<Found, Problem> {
+pub(super) fn at_commit(workspace: &Workspace, agent: &AgentId, tip: ObjectId) -> Result<Found, Problem> {
     let repository = &workspace.repository;
     let root = repository.commit(tip)?.tree;
     let policy = repository.policy_text(tip)?.map(|text| Policy::parse(&text)).transpose()?.unwrap_or_default();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{PlannedMove, Unmet};
+use crate::domain::ledger::{AgentMarkChange, MarkChange};
 use crate::domain::record::{Action, Cause};
 use crate::domain::{AgentId, DeploymentId, EnvironmentName, Identity, VersionNumber, VersionTag};
 
@@ -71,6 +72,20 @@ pub enum Intent {
         /// Which.
         version: VersionTag,
     },
+    /// Change what may change about a version after it was published.
+    Mark {
+        /// Which.
+        version: VersionTag,
+        /// What is to change.
+        change: MarkChange,
+    },
+    /// Change what may change about an agent without a version of its own.
+    MarkAgent {
+        /// Which.
+        agent: AgentId,
+        /// What is to change.
+        change: AgentMarkChange,
+    },
 }
 
 /// A verb, who asks, and why.
@@ -118,6 +133,13 @@ pub enum Answer {
         /// Where it is still served.
         served_in: Vec<EnvironmentName>,
         /// Whether it was revoked before.
+        already: bool,
+    },
+    /// A version or an agent has the marks that were asked for.
+    Marked {
+        /// Which: `support/v7` or `support`.
+        what: String,
+        /// Whether it had them before.
         already: bool,
     },
     /// It may not be done.

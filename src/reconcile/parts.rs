@@ -42,7 +42,7 @@ impl Part {
     /// The part that `plan`'s answer speaks of.
     pub(super) fn answered(plan: &Plan) -> Option<Part> {
         match plan.answer.as_ref()? {
-            Answer::Published(_) | Answer::Revoked { .. } => Some(Part::Versions),
+            Answer::Published(_) | Answer::Revoked { .. } | Answer::Marked { .. } => Some(Part::Versions),
             Answer::Moved { environment, .. } => Some(Part::Environment(environment.clone())),
             Answer::Unchanged(_) | Answer::Already { .. } | Answer::Refused(_) => Some(Part::Answer),
         }

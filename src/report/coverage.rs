@@ -53,12 +53,14 @@ pub struct Coverage {
 }
 
 /// An article as it is searched.
-pub(super) struct Content<'a> {
-    pub(super) article: Article,
+#[derive(Clone, Debug)]
+pub struct Content<'a> {
+    /// Its name and title.
+    pub article: Article,
     /// What it claims to answer.
-    pub(super) questions: Vec<String>,
+    pub questions: Vec<String>,
     /// Its text.
-    pub(super) body: &'a str,
+    pub body: &'a str,
 }
 
 /// Questions that are matched; more would be slow and nobody would read them.
@@ -98,12 +100,14 @@ pub(super) fn cover(contents: Vec<Content<'_>>, asked: Vec<(String, String)>, na
 }
 
 /// From a word to the articles that have it, and whether in their title or questions.
-struct Index {
+#[derive(Debug)]
+pub struct Index {
     places: HashMap<String, Vec<(usize, bool)>>,
 }
 
 impl Index {
-    fn of(contents: &[Content<'_>]) -> Self {
+    /// An index of `contents`.
+    pub fn of(contents: &[Content<'_>]) -> Self {
         let mut places: HashMap<String, Vec<(usize, bool)>> = HashMap::new();
         for (at, content) in contents.iter().enumerate() {
             let head: BTreeSet<String> = [&content.article.name, &content.article.title]
@@ -120,10 +124,9 @@ impl Index {
         Index { places }
     }
 
-    /// The article that answers `text` best, if one answers it at all.
-    fn answer(&self, text: &str) -> Option<usize> {
-        let mut sought: BTreeSet<String> =
-            words(text).filter(|word| !SMALL.contains(&word.as_str())).take(WORDS_ASKED).collect();
+    /// The article that answers `text` best, if one answers it at all: its place among the contents.
+    pub fn answer(&self, text: &str) -> Option<usize> {
+        let mut sought: BTreeSet<String> = words(text).filter(|word| !is_small(word)).take(WORDS_ASKED).collect();
         if sought.is_empty() {
             sought = words(text).take(WORDS_ASKED).collect();
         }
@@ -148,7 +151,7 @@ impl Index {
 }
 
 /// The words of a text, folded. Signs of scripts that write without blanks count as a word each.
-fn words(text: &str) -> impl Iterator<Item = String> {
+pub fn words(text: &str) -> impl Iterator<Item = String> {
     text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).flat_map(|word| {
         if word.chars().any(|letter| ('\u{2E80}'..='\u{D7AF}').contains(&letter)) {
             word.chars().map(String::from).collect()
@@ -156,6 +159,11 @@ fn words(text: &str) -> impl Iterator<Item = String> {
             vec![fold(word)]
         }
     })
+}
+
+/// Whether a folded word carries no topic.
+pub fn is_small(word: &str) -> bool {
+    SMALL.contains(&word)
 }
 
 fn fold(word: &str) -> String {

@@ -6,7 +6,7 @@
 
 mod coverage;
 mod facts;
-mod frozen;
+pub mod frozen;
 mod native;
 mod other;
 mod polyai;
@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use crate::compile::{Finding, Severity};
 
-pub use coverage::{Article, Asked, Coverage};
+pub use coverage::{Article, Asked, Content, Coverage, Index, is_small, words};
 pub use facts::{DataLeaving, Guardrail, Host, Number, Prohibition, Saying, SayingKind};
 
 use facts::{Fact, Facts};
@@ -135,6 +135,12 @@ pub fn report(draft: &Value, live: Option<&Value>, findings: &[Finding]) -> Repo
         numbers: listed(facts.numbers, live.as_ref().map(|live| &live.numbers)),
         warnings: findings.iter().map(warning).collect(),
     }
+}
+
+/// What the agent of a frozen config is called and what it says, by its kind.
+pub fn sayings(config: &Value) -> (Option<String>, Vec<Saying>) {
+    let Facts { name, sayings, .. } = facts_of(config);
+    (name, sayings)
 }
 
 fn facts_of(config: &Value) -> Facts {

@@ -157,7 +157,7 @@ impl Repository {
     }
 
     /// Calls `visit` with path, mode and id of everything below `tree` that is not a folder, until it says false.
-    pub(super) fn walk(
+    pub fn walk(
         &self,
         tree: ObjectId,
         path: &str,

@@ -68,6 +68,11 @@ pub(super) fn hash(kind: ObjectType, bytes: &[u8]) -> ObjectId {
     id(git2::Oid::hash_object(kind, bytes).expect("hashing bytes cannot fail"))
 }
 
+/// The id that `bytes` have as a blob.
+pub fn blob_id(bytes: &[u8]) -> ObjectId {
+    hash(ObjectType::Blob, bytes)
+}
+
 fn timestamp(seconds: i64) -> jiff::Timestamp {
     jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
 }

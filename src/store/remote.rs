@@ -1,6 +1,6 @@
 //! Talking with the remote: fetching what a decision rests on, and the one atomic push that makes it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::ErrorKind::PermissionDenied;
 
@@ -80,7 +80,7 @@ impl World {
         if ended.success || !repository.is_shallow() { Ok(()) } else { Err(failed("deepen this clone from", &ended)) }
     }
 
-    fn fetch(&self, repository: &Repository, specs: &[String]) -> Result<()> {
+    pub(super) fn fetch(&self, repository: &Repository, specs: &[String]) -> Result<()> {
         let mut args: Vec<String> = [
             "fetch",
             "--quiet",
@@ -99,7 +99,7 @@ impl World {
         if ended.success { Ok(()) } else { Err(failed("read", &ended)) }
     }
 
-    fn network(&self, repository: &Repository) -> Git {
+    pub(super) fn network(&self, repository: &Repository) -> Git {
         let dir = repository.work_dir().unwrap_or_else(|| repository.git_dir());
         Git::in_dir(dir).limit(NETWORK_LIMIT).setting("core.fsync=all")
     }
@@ -111,6 +111,19 @@ impl World {
         } else {
             Err(failed("read", &ended))
         }
+    }
+
+    /// What the branches `names` are at in the remote now; those that are not there are left out.
+    pub(super) fn ask_heads(
+        &self,
+        repository: &Repository,
+        names: impl Iterator<Item = String>,
+    ) -> Result<BTreeMap<String, ObjectId>> {
+        let names: Vec<_> = names.collect();
+        let what: Vec<&str> = [REMOTE].into_iter().chain(names.iter().map(String::as_str)).collect();
+        let text = self.ask(repository, &what)?;
+        let lines = text.lines().filter_map(|line| line.split_once('\t'));
+        Ok(lines.filter_map(|(id, name)| Some((name.to_owned(), id.parse().ok()?))).collect())
     }
 
     fn remote_has(&self, repository: &Repository, name: &str) -> Result<bool> {
@@ -158,6 +171,29 @@ impl World {
             return repository.read_ref(&tracked);
         }
         repository.read_ref(&local)
+    }
+
+    /// The branches that people work on, with their tips, as the remote has them now; those of this repository where
+    /// there is no remote. The default branch is one of them, those that Pointsman writes are not.
+    pub fn branches(&self, repository: &Repository) -> Result<Vec<(String, ObjectId)>> {
+        let heads = "refs/heads/";
+        let all = if self.is_remote() {
+            let text = self.ask(repository, &["--heads", REMOTE])?;
+            let lines = text.lines().filter_map(|line| line.split_once('\t'));
+            lines.filter_map(|(id, name)| Some((name.to_owned(), id.parse().ok()?))).collect()
+        } else {
+            repository.list_refs(heads)?
+        };
+        let own = |name: &str| name.starts_with("pointsman/") || name.starts_with(&self.branch_prefix);
+        let fit = all.into_iter().filter(|(name, _)| git2::Reference::is_valid_name(name));
+        let short = fit.filter_map(|(name, tip)| Some((name.strip_prefix(heads)?.to_owned(), tip)));
+        let branches: Vec<(String, ObjectId)> = short.filter(|(name, _)| !own(name)).collect();
+        let missing = branches.iter().filter(|(_, tip)| !repository.has(*tip));
+        let specs: Vec<_> = missing.map(|(name, _)| format!("+{heads}{name}:refs/remotes/{REMOTE}/{name}")).collect();
+        for part in specs.chunks(REFS_IN_A_PUSH) {
+            self.fetch(repository, part)?;
+        }
+        Ok(branches)
     }
 
     /// Fetches one ref; false if the remote does not have it.
@@ -278,7 +314,7 @@ fn failed(doing: &str, ended: &Ended) -> Error {
     Error::Remote { doing: format!("{doing} the remote `{REMOTE}`"), words: words(&ended.stderr) }
 }
 
-fn refused(ended: &Ended) -> Error {
+pub(super) fn refused(ended: &Ended) -> Error {
     // A line of the porcelain: `!`, the two names, and the reason in brackets.
     let stdout = String::from_utf8_lossy(&ended.stdout).into_owned();
     let rows: Vec<_> = stdout

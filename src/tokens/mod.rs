@@ -5,3 +5,6 @@ mod store;
 
 pub use scope::{InvalidScope, Need, Right, Scope};
 pub use store::{Issued, NewToken, Token, TokenError, Tokens};
+
+/// The host in the address under which what a token did is recorded; nobody reads mail there.
+pub const HOST: &str = "pointsman.localhost";

@@ -136,6 +136,11 @@ impl Scope {
     pub fn allows(&self, need: &Need<'_>) -> bool {
         (self.right == Right::Admin || self.right == need.right) && need.agent.is_none_or(|agent| self.covers(agent))
     }
+
+    /// Whether this scope allows `right` over every agent there is.
+    pub fn allows_everywhere(&self, right: &Right) -> bool {
+        self.within.is_none() && (self.right == Right::Admin || self.right == *right)
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 use subtle::ConstantTimeEq as _;
 
-use super::{Need, Scope};
+use super::{Need, Right, Scope};
 
 /// What every token begins with, so that scanners find one that leaked.
 const PREFIX: &str = "pm_sk_";
@@ -102,6 +102,11 @@ impl Token {
     /// Whether it holds at `now`.
     pub fn holds(&self, now: jiff::Timestamp) -> bool {
         self.revoked.is_none() && self.expires.is_none_or(|expires| now < expires)
+    }
+
+    /// Whether it has `right` over every agent there is.
+    pub fn allows_everywhere(&self, right: &Right) -> bool {
+        self.scopes.iter().any(|scope| scope.allows_everywhere(right))
     }
 
     /// Whether one of its scopes allows `need`.

@@ -6,25 +6,29 @@ use crate::daemon::{Answer, Daemon};
 use crate::env::{Repo, World};
 
 /// A daemon over a repository, with the local admin's token.
-struct Service<'w> {
-    repo: Repo<'w>,
-    daemon: Daemon,
-    admin: String,
+pub struct Service<'w> {
+    pub repo: Repo<'w>,
+    pub daemon: Daemon,
+    pub admin: String,
 }
 
 impl<'w> Service<'w> {
-    fn new(world: &'w World) -> Self {
-        let repo = world.repository("shop");
-        let daemon = Daemon::start(world, &repo.dir, &[]);
+    pub fn new(world: &'w World) -> Self {
+        Self::over(world, world.repository("shop"), &[], &[])
+    }
+
+    /// A daemon over `repo`, with more arguments and more in its environment.
+    pub fn over(world: &'w World, repo: Repo<'w>, args: &[&str], environment: &[(&str, &str)]) -> Self {
+        let daemon = Daemon::start_with(world, &repo.dir, args, environment);
         let admin = std::fs::read_to_string(repo.path(".git/pointsman/admin-token")).unwrap().trim().to_owned();
         Service { repo, daemon, admin }
     }
 
-    fn token(&self, scopes: &str) -> String {
+    pub fn token(&self, scopes: &str) -> String {
         self.repo.pointsman(&["token", "create", "--name", "ci", "--scope", scopes]).ok().stdout.trim().to_owned()
     }
 
-    fn call(&self, token: &str, method: &str, path: &str, headers: &str, body: Option<&Value>) -> Answer {
+    pub fn call(&self, token: &str, method: &str, path: &str, headers: &str, body: Option<&Value>) -> Answer {
         let body = body.map(Value::to_string).unwrap_or_default();
         let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
         self.daemon.request(&format!(
@@ -34,17 +38,17 @@ impl<'w> Service<'w> {
         ))
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub fn get(&self, path: &str) -> Answer {
         self.call(&self.admin, "GET", path, "", None)
     }
 
-    fn post(&self, path: &str, body: &Value) -> Answer {
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
         self.call(&self.admin, "POST", path, "", Some(body))
     }
 }
 
 #[track_caller]
-fn data(answer: &Answer, status: u16) -> Value {
+pub fn data(answer: &Answer, status: u16) -> Value {
     assert_eq!(answer.status, status, "{answer:?}");
     let body = answer.json();
     assert_eq!(body["success"], true);
@@ -52,7 +56,7 @@ fn data(answer: &Answer, status: u16) -> Value {
 }
 
 #[track_caller]
-fn problem(answer: &Answer, status: u16, code: &str) -> Value {
+pub fn problem(answer: &Answer, status: u16, code: &str) -> Value {
     assert_eq!(answer.status, status, "{answer:?}");
     assert_eq!(answer.headers["content-type"], "application/problem+json");
     let body = answer.json();
@@ -148,6 +152,34 @@ fn what_does_not_fit_is_a_problem_with_something_to_do() {
 }
 
 #[test]
+fn marks_change_after_a_publish_and_nothing_that_is_served() {
+    let world = World::new();
+    let service = Service::new(&world);
+    data(&service.post("/agents/support/publish", &json!({ "label": "first", "description": "As published" })), 201);
+    let before =
+        service.repo.git_out(&["rev-parse", "env/sandbox", "support/v1", "pointsman/ledger:agents/support/v1"]);
+    let patch = |body: &Value| service.call(&service.admin, "PATCH", "/agents/support/versions/v1", "", Some(body));
+    let marked = data(&patch(&json!({ "label": "Launch\nday", "starred": true })), 200);
+    assert_eq!((&marked["label"], &marked["starred"]), (&json!("Launch day"), &json!(true)));
+    assert_eq!((&marked["description"], &marked["archived"]), (&json!("As published"), &json!(false)));
+    let ledger = service.repo.git_out(&["rev-parse", "pointsman/ledger"]);
+    // Saying the same again writes nothing.
+    data(&patch(&json!({ "starred": true })), 200);
+    assert_eq!(service.repo.git_out(&["rev-parse", "pointsman/ledger"]), ledger);
+    assert_eq!(data(&patch(&json!({ "description": null, "archived": true })), 200)["description"], Value::Null);
+    assert_eq!(data(&service.get("/agents/support/versions"), 200)["total"], 0);
+    assert_eq!(data(&service.get("/agents/support/versions?archived=true"), 200)["versions"][0]["label"], "Launch day");
+    let after = service.repo.git_out(&["rev-parse", "env/sandbox", "support/v1", "pointsman/ledger:agents/support/v1"]);
+    assert_eq!(before, after);
+    assert_eq!(data(&patch(&json!({})), 200)["label"], "Launch day");
+    problem(&patch(&json!({ "pinned": true })), 400, "bad_request");
+    let unknown =
+        service.call(&service.admin, "PATCH", "/agents/support/versions/v9", "", Some(&json!({ "label": "" })));
+    problem(&unknown, 404, "unknown_version");
+    service.repo.pointsman(&["verify"]).ok();
+}
+
+#[test]
 fn every_route_stands_in_the_document_with_what_it_needs() {
     use pointsman::api::{Needs, SURFACES};
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/api.md");
@@ -161,29 +193,33 @@ fn every_route_stands_in_the_document_with_what_it_needs() {
             Needs::Read => "`agents:read`",
             Needs::Write => "`agents:write`",
             Needs::Deploy => "`deploy:<",
+            Needs::Chat => "`chat:write`",
         };
         assert!(line.contains(needs), "{line}");
     }
-    let told = document
-        .lines()
-        .filter(|line| ["| `GET /", "| `POST /", "| `DELETE /"].iter().any(|start| line.starts_with(start)));
+    let told = document.lines().filter(|line| {
+        ["| `GET /", "| `POST /", "| `PATCH /", "| `DELETE /"].iter().any(|start| line.starts_with(start))
+    });
     assert_eq!(told.count(), routes.len());
 }
 
 #[test]
 fn no_route_answers_without_a_token() {
+    use pointsman::api::Needs;
     let world = World::new();
     let service = Service::new(&world);
-    let none = service.token("chat:write");
+    let (chats, reads) = (service.token("chat:write"), service.token("agents:read"));
     let native = pointsman::api::SURFACES.iter().find(|surface| surface.name == "native").unwrap();
     for route in native.routes {
         let path = route.path.replace("{agent}", "support").replace("{version}", "v1").replace("{deployment}", "x");
+        let path = path.replace("{session}", "x");
         let path = path.replace("{a}", "sandbox").replace("{b}", "live");
         let body = (route.method == "POST").then(|| json!({ "to": "live", "agents": { "support": 1 } }));
         let body = if path.ends_with("/releases") { body } else { body.map(|_| json!({})) };
         problem(&service.call("pm_sk_wrong", route.method, &path, "", body.as_ref()), 401, "unauthorized");
         // A token for something else is told what it lacks.
-        problem(&service.call(&none, route.method, &path, "", body.as_ref()), 403, "forbidden");
+        let none = if route.needs == Needs::Chat { &reads } else { &chats };
+        problem(&service.call(none, route.method, &path, "", body.as_ref()), 403, "forbidden");
     }
 }
 

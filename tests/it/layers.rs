@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Module → the modules of ours that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 19] = [
+const MAY_IMPORT: [(&str, &[&str]); 20] = [
     (
         "cli",
         &[
@@ -13,6 +13,7 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
             "client",
             "api",
             "tokens",
+            "chat",
             "http",
             "targets",
             "live",
@@ -30,7 +31,8 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
             "domain",
         ],
     ),
-    ("api", &["http", "ops", "live", "tokens", "plan", "compare", "compile", "describe", "domain"]),
+    ("api", &["chat", "http", "ops", "live", "tokens", "plan", "compare", "compile", "describe", "domain"]),
+    ("chat", &["targets", "operator", "ops", "report", "compile", "domain"]),
     ("client", &["api", "ops", "compile", "domain"]),
     ("tokens", &["domain"]),
     ("telemetry", &["targets", "operator", "domain"]),
@@ -38,6 +40,7 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
         "controller",
         &[
             "api",
+            "chat",
             "tokens",
             "http",
             "targets",

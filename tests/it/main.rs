@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails")]
 
 mod api;
+mod atoms;
 mod bad_input;
+mod chat;
+mod chat_cli;
 mod corpus;
 mod crash;
 mod daemon;
@@ -15,12 +18,15 @@ mod faults;
 mod healing;
 mod hook;
 mod idempotency;
+mod langfuse;
 mod layers;
 mod load;
+mod model_server;
 mod nats;
 mod openapi;
 mod outgoing;
 mod policy;
+mod polyai;
 mod promises;
 mod reading;
 mod release;

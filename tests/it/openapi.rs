@@ -21,7 +21,7 @@ fn client(name: &str) -> Option<PathBuf> {
 
 /// A program of `.ci/clients/package.json`, in the same way.
 fn node_client(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients/node_modules/.bin").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients/npm/node_modules/.bin").join(name);
     if path.exists() {
         return Some(path);
     }
@@ -89,9 +89,18 @@ fn a_stranger_with_the_description_meets_nothing_that_it_does_not_tell() {
     let history = repo.pointsman(&["history", "support", "--json"]).ok().stdout;
     let history: serde_json::Value = serde_json::from_str(&history).unwrap();
     let deployment = history[0]["moves"][0]["deployment"].as_str().unwrap();
+    let begin = "{\"agentId\": \"support\"}";
+    let begun = daemon.request(&format!(
+        "POST /api/v1/chat/sessions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{begin}",
+        admin.trim(),
+        begin.len()
+    ));
+    let begun = begun.json();
+    let session = begun["data"]["id"].as_str().unwrap();
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/clients/schemathesis.toml");
     let config = std::fs::read_to_string(config).unwrap();
-    let config = config.replace("{token}", admin.trim()).replace("{deployment}", deployment);
+    let config =
+        config.replace("{token}", admin.trim()).replace("{deployment}", deployment).replace("{session}", session);
     let file = world.home().join("schemathesis.toml");
     std::fs::write(&file, config).unwrap();
     // More examples take longer and find more; the same seed makes the same calls, so that a failure can be repeated.

@@ -341,6 +341,7 @@ fn the_example_of_the_operators_file_is_right_and_complete() {
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["directory", "git", "nats", "webhook"]);
     assert!(settings.hooks.github.is_some() && settings.hooks.gitlab.is_some() && settings.hooks.gitea.is_some());
     assert!(settings.remote.is_some() && settings.state.is_some() && !settings.read_tokens.is_empty());
+    assert!(settings.models["house-model"].key.is_some());
     assert!(!settings.outgoing.allow.is_empty() && PACE.attempts > 0);
 }
 

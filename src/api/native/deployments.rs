@@ -161,6 +161,6 @@ fn carry_out(
     for agent in &agents {
         call.authorise(Right::Deploy(environment.clone()), Some(agent))?;
     }
-    let manner = Manner { reason, dry_run, idempotency_key: call.header("idempotency-key").map(str::to_owned) };
+    let manner = Manner { reason, dry_run, idempotency_key: call.idempotency_key()? };
     Ok(Answer::ok(&moves::carry_out(&call.workspace, verb, intent, agents, &manner)?)?.moved())
 }

@@ -1,11 +1,14 @@
 //! The surface of its own, under `/api/v1`: `{success, data}` where a call did what it was asked, a problem (RFC 9457)
-//! where it did not.
+//! where it did not. One route speaks OpenAI's protocol instead.
 
 mod agents;
+mod chat;
+mod completions;
 mod deployments;
 mod environments;
 mod page;
 mod routes;
+mod usage;
 mod versions;
 pub mod wire;
 
@@ -43,13 +46,19 @@ fn agent(call: &Call) -> Result<Option<AgentId>, Problem> {
     call.path.contains_key("agent").then(|| call.agent()).transpose()
 }
 
-fn accept(answer: Answer, _: &Asked) -> Response {
+fn accept(answer: Answer, asked: &Asked) -> Response {
+    if completions::speaks(asked) {
+        return json_response(answer.status, "application/json", &answer.data);
+    }
     let Answer { status, data, etag, .. } = answer;
     let mut response = json_response(status, "application/json", &json!({ "success": true, "data": data }));
     response.headers_mut().extend(etag.map(|etag| (ETAG, etag)));
     response
 }
 
-fn refuse(refusal: Refusal, _: &Asked) -> Response {
+fn refuse(refusal: Refusal, asked: &Asked) -> Response {
+    if completions::speaks(asked) {
+        return completions::refuse(refusal);
+    }
     refusal.into_response()
 }

@@ -1,14 +1,17 @@
 //! All routes of the native surface, as the router, the authorisation and the description at `/openapi.json` know them.
 
 use super::wire::{
-    Agents, Change, ComparedEnvironments, Difference, Draft, Environments, History, Promotion, Publish, PublishAnswer,
-    Reason, Release, Rollback, VersionDetail, Versions,
+    Agents, BeginSession, Change, ComparedEnvironments, Completion, CompletionRequest, Difference, Draft, Environments,
+    History, Marks, Message, Promotion, Publish, PublishAnswer, Reason, Release, Rollback, RunTests, SessionDetail,
+    Sessions, UsageReport, VersionDetail, Versions, Words,
 };
-use super::{agents, deployments, environments, versions};
+use super::{agents, chat, completions, deployments, environments, usage, versions};
 use crate::api::route::{Needs, Route, route};
-use crate::describe::{Parameter, data, header, query, shape, shapes};
+use crate::chat::{Exam, Spoken};
+use crate::describe::{Content, Parameter, data, header, query, shape, shapes, told};
 use crate::domain::{AgentId, EnvironmentName};
 use crate::ops::discard::Discarded;
+use crate::ops::inspect::VersionView;
 use crate::ops::moves::Moved;
 use crate::ops::report::PrePublish;
 use crate::ops::status::{AgentStatus, Status};
@@ -42,6 +45,23 @@ const OF_MOVES: &[(u16, &str)] = &[
     (409, "which_environment"),
     (422, "idempotency_key_reused"),
     (502, "push_refused"),
+];
+
+/// What a call that talks to an agent may be refused with.
+const OF_CHATS: &[(u16, &str)] = &[
+    (404, "unknown_agent"),
+    (404, "unknown_draft"),
+    (404, "unknown_environment"),
+    (404, "unknown_version"),
+    (409, "no_published_version"),
+    (409, "unknown_model"),
+    (409, "which_environment"),
+    (422, "draft_or_environment"),
+    (422, "findings"),
+    (422, "idempotency_key_reused"),
+    (500, "sandbox_unavailable"),
+    (502, "model_failed"),
+    (504, "model_timeout"),
 ];
 
 /// All of them.
@@ -108,6 +128,7 @@ pub const ROUTES: &[Route] = &[
         .takes(&[
             query("limit", "How many versions a page has.", shapes::limit::<{ versions::PAGE }, { versions::LARGEST_PAGE }>),
             query("cursor", "The `nextCursor` of the page before.", shapes::version),
+            query("archived", "Whether archived versions are listed too.", shapes::yes_or_no),
         ])
         .answers(&[data::<Versions>(200, "A page of versions.")])
         .refuses(&[(404, "unknown_agent")]),
@@ -115,6 +136,11 @@ pub const ROUTES: &[Route] = &[
         .answers(&[data::<VersionDetail>(200, "The version with its frozen config.")
             .headers(&[("ETag", "The digest of the config.")])])
         .refuses(&[(404, "unknown_agent"), (404, "unknown_version")]),
+    route("PATCH", "/agents/{agent}/versions/{version}", Needs::Write, "Change what may change about it", versions::mark)
+        .about("Label, description, star and archive are not part of what was published.")
+        .says::<Marks>()
+        .answers(&[data::<VersionView>(200, "The version as it is now.")])
+        .refuses(&[(404, "unknown_agent"), (404, "unknown_version"), (409, "publish_race"), (502, "push_refused")]),
     route("GET", "/agents/{agent}/versions/{version}/diff", Needs::Read, "Compare a version", versions::diff)
         .takes(&[
             query("against", "What it is compared with: `draft`, `draft:<branch>`, `v3` or `env:live`; the draft by default.", shapes::side),
@@ -183,4 +209,80 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/status", Needs::Read, "Where everything stands", agents::standing)
         .about("Drafts, versions, environments, tags that wait for a pass, and what the controller said of its newest one. Notes and tags are for tokens that may read every agent.")
         .answers(&[data::<Status>(200, "What `pointsman status` says.")]),
+    route("POST", "/agents/{agent}/tests", Needs::Chat, "Run the agent's tests", chat::examine)
+        .about("Each test is a conversation with what must come of it, or questions that the knowledge must answer. Nothing of it is kept or counted.")
+        .may_say::<RunTests>()
+        .answers(&[data::<Exam>(200, "What came of each test.")])
+        .refuses(OF_CHATS),
+    route("POST", "/chat/sessions", Needs::Chat, "Begin a conversation", chat::begin)
+        .about("It is held to its end with the draft as it is now, or with the version that is live now, whatever moves meanwhile.")
+        .takes(&[KEY])
+        .says::<BeginSession>()
+        .answers(&[
+            data::<SessionDetail>(201, "The conversation, with the agent's greeting."),
+            data::<SessionDetail>(200, "The conversation that was begun with this key."),
+        ])
+        .refuses(OF_CHATS),
+    route("GET", "/chat/sessions", Needs::Chat, "List conversations, newest first", chat::list)
+        .about("Those that the token began; for an administrator all.")
+        .takes(&[
+            query("agent", "Only those with this agent.", shape::<AgentId>),
+            query("limit", "How many conversations a page has.", shapes::limit::<{ chat::PAGE }, { chat::LARGEST_PAGE }>),
+            query("cursor", "The `nextCursor` of the page before.", shape::<uuid::Uuid>),
+        ])
+        .answers(&[data::<Sessions>(200, "A page of conversations.")])
+        .refuses(&[(500, "sandbox_unavailable")]),
+    route("GET", "/chat/sessions/{session}", Needs::Chat, "Read a conversation", chat::one)
+        .answers(&[data::<SessionDetail>(200, "The conversation. What was said is kept for as long as operator and agent allow.")])
+        .refuses(&[(404, "unknown_session"), (500, "sandbox_unavailable")]),
+    route("POST", "/chat/sessions/{session}/messages", Needs::Chat, "Say something", chat::say)
+        .about("Answered when message and reply are written down. With `stream`, or with `Accept: text/event-stream`, words come as events `delta`; the last one is `done` with the whole reply, or `error` with a problem.")
+        .takes(&[KEY])
+        .says::<Message>()
+        .answers(&[
+            data::<Spoken>(200, "The reply."),
+            told(200, "The reply.", Content::Events(&[shape::<Words>, shape::<Spoken>])),
+        ])
+        .refuses(&[
+            (404, "unknown_session"),
+            (409, "unknown_model"),
+            (409, "session_busy"),
+            (409, "session_full"),
+            (409, "session_over"),
+            (422, "empty_message"),
+            (422, "message_too_long"),
+            (422, "idempotency_key_reused"),
+            (500, "sandbox_unavailable"),
+            (502, "model_failed"),
+            (504, "model_timeout"),
+        ]),
+    route("POST", "/chat/completions", Needs::Chat, "Say something by OpenAI's protocol", completions::complete)
+        .about("For programs that speak it: `model` is an agent's id, and its published version answers. A refusal holds `error` as that protocol has it, beside what any problem has.")
+        .takes(&[KEY])
+        .says::<CompletionRequest>()
+        .answers(&[
+            told(200, "The reply.", Content::Plain(shape::<Completion>)),
+            told(200, "The reply.", Content::Events(&[shape::<Completion>])),
+        ])
+        .refuses(&[
+            (400, "model_not_found"),
+            (409, "no_published_version"),
+            (409, "unknown_model"),
+            (409, "which_environment"),
+            (422, "empty_message"),
+            (422, "message_too_long"),
+            (422, "idempotency_key_reused"),
+            (500, "sandbox_unavailable"),
+            (502, "model_failed"),
+            (504, "model_timeout"),
+        ]),
+    route("GET", "/usage", Needs::Read, "Count sessions and messages", usage::usage)
+        .about("By agent, version and day (UTC), cut to what the token may read. A repeated call counts once, a failed one not at all.")
+        .takes(&[
+            query("agent", "Only this agent.", shape::<AgentId>),
+            query("from", "Only from this day on.", shape::<jiff::civil::Date>),
+            query("to", "Only up to this day.", shape::<jiff::civil::Date>),
+        ])
+        .answers(&[data::<UsageReport>(200, "What was used.")])
+        .refuses(&[(500, "sandbox_unavailable")]),
 ];

@@ -1,12 +1,13 @@
-//! Versions: publish, list, compare, revoke.
+//! Versions: publish, list, compare, revoke, mark.
 
 use http::StatusCode;
 
 use super::agents::must_match;
 use super::page;
-use super::wire::{Activation, Difference, Publish, PublishAnswer, Reason, VersionDetail, Versions};
+use super::wire::{Activation, Difference, Marks, Publish, PublishAnswer, Reason, VersionDetail, Versions};
 use crate::api::answer::Answer;
 use crate::api::call::Call;
+use crate::domain::ledger::MarkChange;
 use crate::domain::{AgentId, VersionNumber, VersionTag};
 use crate::ops::diff::diff as compare;
 use crate::ops::inspect::VersionView;
@@ -35,7 +36,7 @@ pub(super) fn publish(call: &Call) -> Result<Answer, Problem> {
             description: said.description,
             draft: said.draft,
             over: said.over,
-            idempotency_key: call.header("idempotency-key").map(str::to_owned),
+            idempotency_key: call.idempotency_key()?,
         },
     )?;
     let activation = activate_too(call, &agent, published.version.version, activate, confirm)?;
@@ -68,7 +69,8 @@ fn activate_too(
     }))
 }
 
-/// `GET /agents/{agent}/versions?limit=&cursor=`: newest first; the cursor is the last version of the page before.
+/// `GET /agents/{agent}/versions?limit=&cursor=&archived=`: newest first; the cursor is the last version of the page
+/// before. Archived ones are left out unless asked for.
 pub(super) fn list(call: &Call) -> Result<Answer, Problem> {
     let limit = page::limit::<PAGE, LARGEST_PAGE>(call)?;
     let before = match call.query.get("cursor") {
@@ -77,7 +79,13 @@ pub(super) fn list(call: &Call) -> Result<Answer, Problem> {
             Problem::usage("bad_request", error.to_string()).hint("send the nextCursor of the page before")
         })?),
     };
-    let all = inspect::versions(&call.workspace, &call.agent()?)?;
+    let archived = match call.query.get("archived").map(String::as_str) {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(Problem::usage("bad_request", "`archived` is true or false").hint("?archived=true")),
+    };
+    let mut all = inspect::versions(&call.workspace, &call.agent()?)?;
+    all.retain(|version| archived || !version.archived);
     let total = all.len();
     let rest = all.into_iter().filter(|version| before.is_none_or(|before| version.version < before));
     let (versions, more) = page::cut(rest, limit);
@@ -130,13 +138,22 @@ fn difference(
     Answer::ok(&Difference { comparison: compared.comparison, broken: compared.broken, unified })
 }
 
+/// `PATCH …/versions/{version}`: label, description, star and archive, which are not part of what was published.
+pub(super) fn mark(call: &Call) -> Result<Answer, Problem> {
+    let agent = call.agent()?;
+    let number = call.version(&agent)?;
+    let Marks { label, description, starred, archived } = call.said()?;
+    let change = MarkChange { label, description, starred, archived };
+    Answer::ok(&moves::mark(&call.workspace, VersionTag { agent, number }, change)?)
+}
+
 /// `POST …/versions/{version}/revoke`
 pub(super) fn revoke(call: &Call) -> Result<Answer, Problem> {
     let agent = call.agent()?;
     let number = call.version(&agent)?;
     let Reason { reason, dry_run } = call.said()?;
     let (intent, agents): (Intent, _) = moves::revoke(VersionTag { agent, number });
-    let idempotency_key = call.header("idempotency-key").map(str::to_owned);
+    let idempotency_key = call.idempotency_key()?;
     let manner = moves::Manner { reason, dry_run, idempotency_key };
     Ok(Answer::ok(&moves::carry_out(&call.workspace, "revoke", intent, agents, &manner)?)?.moved())
 }

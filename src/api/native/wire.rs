@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::chat::{Line, Session, Usage};
 use crate::compare::Comparison;
 use crate::compile::Finding;
 use crate::domain::{AgentId, Digest, EnvironmentName, VersionNumber};
@@ -335,4 +336,208 @@ pub struct ComparedEnvironments {
 pub struct History {
     /// Its lines.
     pub history: Vec<HistoryEntry>,
+}
+
+/// What begins a conversation.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct BeginSession {
+    /// The agent.
+    pub agent_id: AgentId,
+    /// Whether to talk to the draft, compiled now. That is never billed.
+    #[serde(default)]
+    pub draft_mode: bool,
+    /// With `draftMode`: a named draft, a branch or `pr/<n>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft: Option<String>,
+    /// Without `draftMode`: the environment; the published one by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<EnvironmentName>,
+    /// Whether the offline responder answers, whatever model the agent names.
+    #[serde(default)]
+    pub offline: bool,
+}
+
+/// A conversation and what was said in it.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct SessionDetail {
+    /// The conversation.
+    #[serde(flatten)]
+    pub session: Session,
+    /// What was said, in order.
+    pub messages: Vec<Line>,
+}
+
+/// A page of conversations.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Sessions {
+    /// The conversations, newest first.
+    pub sessions: Vec<Session>,
+    /// Where the next page begins; null on the last one.
+    pub next_cursor: Option<String>,
+}
+
+/// Something to say.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(transform = message_or_content)]
+pub struct Message {
+    /// The words.
+    #[serde(alias = "message")]
+    #[schemars(regex(pattern = r"\S"), length(max = 16_000))]
+    pub content: String,
+    /// Whether the reply comes word by word, as server-sent events.
+    #[serde(default)]
+    pub stream: bool,
+}
+
+/// `content` is also called `message`; one of the words, not both.
+fn message_or_content(schema: &mut Schema) {
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut).expect("a body has properties");
+    let mut other = properties["content"].clone();
+    other["description"] = "Another word for `content`.".into();
+    properties.insert("message".to_owned(), other);
+    schema.remove("required");
+    schema.insert("oneOf".to_owned(), serde_json::json!([{ "required": ["content"] }, { "required": ["message"] }]));
+}
+
+/// Words of a reply, as they come.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Words {
+    /// The words.
+    pub content: String,
+}
+
+/// Which tests to run.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunTests {
+    /// What is tested: `draft`, `draft:<branch>`, a version, or an environment; the draft by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^(draft:.+|v?[1-9][0-9]{0,8}|[0-9a-f]{24}|(env:)?[a-z0-9][a-z0-9_-]{0,39})$"))]
+    pub against: Option<String>,
+    /// Whether the offline responder answers, whatever model the agent names.
+    pub offline: bool,
+}
+
+/// What was used.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct UsageReport {
+    /// By agent, version and day, in the order of days.
+    pub billed: Vec<Usage>,
+    /// What drafts used, which is never billed.
+    pub draft: Vec<Usage>,
+    /// All of it together.
+    pub total: UsageTotals,
+}
+
+/// Sums of usage.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct UsageTotals {
+    /// What is billed.
+    pub billed: UsageTotal,
+    /// What drafts used.
+    pub draft: UsageTotal,
+}
+
+/// A sum of usage.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct UsageTotal {
+    /// Sessions that began.
+    pub sessions: u64,
+    /// Messages that were answered.
+    pub messages: u64,
+}
+
+/// A conversation that the caller keeps, by OpenAI's protocol. What else it says is about models, and not read.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub struct CompletionRequest {
+    /// The agent's id.
+    pub model: String,
+    /// What was said so far, a user's message last.
+    #[schemars(length(min = 1, max = 1_000))]
+    pub messages: Vec<CompletionMessage>,
+    /// Whether the reply comes word by word, as server-sent events.
+    #[serde(default)]
+    pub stream: Option<bool>,
+}
+
+/// Something that was said.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub struct CompletionMessage {
+    /// `user` or `assistant`; what others say is the agent's business and not read.
+    pub role: String,
+    /// Text, or parts that have one.
+    #[serde(default)]
+    pub content: Value,
+}
+
+/// A reply by OpenAI's protocol, or a part of one.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Completion {
+    /// `chatcmpl-` and the id of the exchange.
+    pub id: String,
+    /// `chat.completion`, or `chat.completion.chunk` for a part.
+    pub object: &'static str,
+    /// When it began, in seconds since 1970.
+    pub created: i64,
+    /// The agent's id.
+    pub model: AgentId,
+    /// The same as `digest`, where programs look for it.
+    pub system_fingerprint: Digest,
+    /// The version that answered.
+    pub version: Option<VersionNumber>,
+    /// Digest of the frozen config that answered.
+    pub digest: Digest,
+    /// The reply; always one.
+    pub choices: [CompletionChoice; 1],
+}
+
+/// The reply: `message` when it is whole, else `delta`.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct CompletionChoice {
+    /// 0.
+    pub index: u32,
+    /// All of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<CompletionWords>,
+    /// A part of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delta: Option<CompletionWords>,
+    /// Null.
+    pub logprobs: Option<Value>,
+    /// `stop` at the end, null before it.
+    pub finish_reason: Option<&'static str>,
+}
+
+/// Words of a reply.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct CompletionWords {
+    /// `assistant`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<&'static str>,
+    /// The words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+}
+
+/// The body of a change of marks; a null label or description takes it away.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Marks {
+    /// A short name.
+    #[serde(deserialize_with = "or_taken_away")]
+    pub label: Option<String>,
+    /// A longer description.
+    #[serde(deserialize_with = "or_taken_away")]
+    pub description: Option<String>,
+    /// Whether it is pinned to the top of lists.
+    pub starred: Option<bool>,
+    /// Whether lists leave it out.
+    pub archived: Option<bool>,
+}
+
+fn or_taken_away<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Option::<String>::deserialize(deserializer).map(|said| Some(said.unwrap_or_default()))
 }

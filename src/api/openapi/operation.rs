@@ -107,6 +107,7 @@ fn scope(needs: Needs) -> &'static str {
     match needs {
         Needs::Read => "agents:read",
         Needs::Write => "agents:write",
+        Needs::Chat => "chat:write",
         Needs::Deploy => "deploy:<environment>",
     }
 }
@@ -152,7 +153,21 @@ fn version(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn answers(told: &[Told], schemas: &mut Schemas) -> Map<String, Value> {
-    told.iter().map(|told| (told.status.to_string(), answer(told, schemas))).collect()
+    let mut answers: Map<String, Value> = Map::new();
+    for told in told {
+        let answer = answer(told, schemas);
+        match answers.get_mut(&told.status.to_string()) {
+            // One answer in another form.
+            Some(known) => {
+                let forms = known["content"].as_object_mut().expect("an answer of two forms holds something");
+                forms.extend(answer["content"].as_object().cloned().unwrap_or_default());
+            }
+            None => {
+                answers.insert(told.status.to_string(), answer);
+            }
+        }
+    }
+    answers
 }
 
 fn answer(told: &Told, schemas: &mut Schemas) -> Value {

@@ -64,6 +64,8 @@ pub struct Folder<'a> {
     pub agent: Option<Read<'a, Agent>>,
     /// `persona.md`.
     pub persona: Option<String>,
+    /// `atoms.json`.
+    pub atoms: Option<serde_json::Value>,
     /// `knowledge/`.
     pub knowledge: Vec<Knowledge>,
     /// `skills/`.

@@ -38,6 +38,8 @@ pub fn config(folder: &Folder<'_>, included: Map<String, Value>) -> Option<Value
     if let Value::Object(entries) = &mut config {
         let blocks = folder.blocks.iter().filter(|(_, value)| value.as_object().is_some_and(|block| !block.is_empty()));
         entries.extend(blocks.map(|(block, value)| ((*block).to_owned(), value.clone())));
+        let atoms = folder.atoms.iter().filter(|settings| settings.as_object().is_some_and(|all| !all.is_empty()));
+        entries.extend(atoms.map(|settings| ("atoms".to_owned(), settings.clone())));
         if !included.is_empty() {
             entries.insert("included".to_owned(), Value::Object(included));
         }

@@ -33,6 +33,8 @@ pub enum Part<'a> {
     Block(&'static str, Format),
     /// An item of one of [`FOLDERS`] and its name, the file's stem; knowledge has no format, it is Markdown.
     Item(&'static str, &'a str, Option<Format>),
+    /// `atoms.json`: settings of the Atoms API that no other file can hold.
+    Atoms,
     /// For people or git, not for the agent.
     Silent,
     /// Nothing we know, and what it may have been meant as.
@@ -49,6 +51,7 @@ pub fn part(path: &str) -> Part<'_> {
     let stem = extension(name).map_or(name, |extension| &name[..name.len() - extension.len() - 1]);
     match folder {
         None if name == "agent.toml" => Part::Manifest,
+        None if name == "atoms.json" => Part::Atoms,
         None if stem == "persona" && is_markdown(name) => Part::Persona,
         None => match (BLOCKS.into_iter().find(|block| *block == stem), format) {
             (Some(block), Some(format)) => Part::Block(block, format),
@@ -116,6 +119,7 @@ mod tests {
             ("graph.json", Part::Block("graph", Format::Json)),
             ("knowledge/opening.hours.md", Part::Item("knowledge", "opening.hours", None)),
             ("skills/book.yml", Part::Item("skills", "book", Some(Format::Yaml))),
+            ("atoms.json", Part::Atoms),
             ("README", Part::Silent),
             ("skills/readme.md", Part::Silent),
             ("tests/.gitkeep", Part::Silent),

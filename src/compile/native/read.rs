@@ -26,6 +26,7 @@ pub fn read<'a>(source: &'a Source, findings: &mut Vec<Finding>) -> Folder<'a> {
             }
             Part::Manifest => ("agent", ""),
             Part::Persona => ("persona", ""),
+            Part::Atoms => ("atoms", ""),
             Part::Block(block, _) => (*block, ""),
             Part::Item(folder, name, _) => (*folder, *name),
         };
@@ -59,6 +60,7 @@ impl<'a> Reader<'a, '_> {
             Part::Silent | Part::Stray(_) => true,
             Part::Manifest => put(&mut folder.agent, self.section("", Format::Toml)),
             Part::Persona => put(&mut folder.persona, self.persona()),
+            Part::Atoms => put(&mut folder.atoms, self.atoms()),
             Part::Item("knowledge", name, _) => add(&mut folder.knowledge, self.knowledge(name)),
             Part::Item(in_folder, name, format) => {
                 let format = format.unwrap_or(Format::Toml);
@@ -163,6 +165,19 @@ impl<'a> Reader<'a, '_> {
                 None
             }
         }
+    }
+
+    /// What another platform calls its settings is not ours to check; only that it is a table.
+    fn atoms(&mut self) -> Option<serde_json::Value> {
+        let text = self.text()?;
+        let document = other::parse_file(&self.shown, Format::Json, text, self.findings)?;
+        let value = document.root().to_json();
+        if !value.is_object() {
+            let finding = Finding::new(Severity::Error, "wrong-value", &self.shown, "the settings are not an object");
+            self.findings.push(finding.hint("write `{}` around them"));
+            return None;
+        }
+        Some(value)
     }
 
     fn persona(&mut self) -> Option<String> {

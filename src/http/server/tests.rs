@@ -20,12 +20,15 @@ struct Server {
 
 impl Server {
     fn start(app: Arc<App>) -> Self {
+        Self::with(app, axum::Router::new())
+    }
+
+    fn with(app: Arc<App>, more: axum::Router) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async { drop(stopped.await) };
-        let ended =
-            tokio::spawn(serve(listener, Arc::clone(&app), axum::Router::new(), shutdown, Duration::from_secs(60)));
+        let ended = tokio::spawn(serve(listener, Arc::clone(&app), more, shutdown, Duration::from_secs(60)));
         Server { app, address, stop, ended }
     }
 
@@ -234,6 +237,26 @@ async fn half_a_head_half_a_webhook_and_idle_connections_do_not_stay() {
     let head = "POST /hooks/gitlab HTTP/1.1\nHost: x\nX-Gitlab-Token: 0123456789abcdef-hook\nContent-Length: 4\n\n12";
     let half = server.connect(head).await.rest().await;
     assert!(half.starts_with("HTTP/1.1 408") && half.contains("\"code\":\"timeout\""), "{half}");
+    server.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_takes_minutes_comes_where_somebody_speaks_for_its_connection() {
+    use crate::http::Patience;
+    async fn slowly() {
+        sleep(Duration::from_secs(200)).await;
+    }
+    let patient = |line: axum::Extension<Patience>| async move { line.during(slowly()).await };
+    let silent = || slowly();
+    let more =
+        axum::Router::new().route("/patient", axum::routing::get(patient)).route("/silent", axum::routing::get(silent));
+    let server = Server::with(app(), more);
+    let ask = |path: &str| format!("GET {path} HTTP/1.1\nHost: localhost\n\n");
+    let silent = server.connect(&ask("/silent")).await;
+    let mut patient = server.connect(&ask("/patient")).await;
+    assert_eq!(silent.rest().await, "");
+    assert!(patient.until("\r\n\r\n").await.starts_with("HTTP/1.1 200"));
+    drop(patient);
     server.end().await;
 }
 

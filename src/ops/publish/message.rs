@@ -8,6 +8,9 @@ use crate::reconcile::Key;
 /// How our trailers begin.
 const OURS: &str = "Pointsman-";
 
+/// The note of a version that was published without one: a tag has to say something.
+pub const NO_NOTE: &str = "Published without a note";
+
 /// The tag's message: the note, then what is known at publish as trailers.
 pub(in crate::ops) fn tag_message(
     call: &PublishCall,
@@ -29,7 +32,7 @@ pub(in crate::ops) fn tag_message(
     line("Source", source.map(|number| number.to_string()));
     line("Key", key.map(|key| format!("{} {}", key.name, key.request)));
     if message.is_empty() {
-        message.push_str("Published without a note");
+        message.push_str(NO_NOTE);
     }
     // The last paragraph is read as ours if it looks like it, so a note that imitates one must not stand last.
     if lines.is_empty() && trailers(&message).iter().any(|(name, _)| name.starts_with(OURS)) {

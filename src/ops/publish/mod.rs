@@ -22,6 +22,7 @@ use crate::reconcile::{Context, Decided, Key, Memory, NewVersion, Order, Outcome
 use crate::store::{AgentContent, Ledger, RefPlace, Scope, crash_point};
 use candidate::{candidate, must_contain};
 use commit::commit_draft;
+pub use message::NO_NOTE;
 pub(super) use message::tag_message;
 
 /// What to publish, and what to say about it.

@@ -2,6 +2,7 @@
 //! out for all of them or for none.
 
 mod holds;
+mod mark;
 mod promote;
 mod revoke;
 mod rollback;
@@ -50,6 +51,8 @@ impl<H: History> Planning<'_, H> {
                 verb.find(environment.as_ref()).and_then(|index| verb.release_hold(index, agent))
             }
             Intent::Revoke { version } => verb.revoke(version),
+            Intent::Mark { version, change } => verb.mark(version, change),
+            Intent::MarkAgent { agent, change } => verb.mark_agent(agent, change),
         };
         Ok(outcome.unwrap_or_else(Answer::Refused))
     }

@@ -27,6 +27,8 @@ pub struct Answer {
     pub(super) etag: Option<HeaderValue>,
     /// Whether something moved that is to be served before the answer goes out.
     pub(super) moved: bool,
+    /// Whether that is served already.
+    pub(super) served: bool,
     /// What the answer is in truth, once it is there.
     pub(super) later: Option<Later>,
     /// Server-sent events in place of `data`.
@@ -46,20 +48,36 @@ impl Answer {
     /// 200 with `data`.
     pub(super) fn ok(data: &impl Serialize) -> Result<Self, Problem> {
         let data = serde_json::to_value(data).expect("results have string keys only");
-        Ok(Answer { status: StatusCode::OK, data, etag: None, moved: false, later: None, stream: None })
+        Ok(Answer { status: StatusCode::OK, data, etag: None, moved: false, served: false, later: None, stream: None })
     }
 
     /// What `answer` comes to. It is waited for when the call has given back its turn and its repository, so it may take
     /// long; it must not block.
     pub(super) fn later(answer: impl Future<Output = Result<Answer, Problem>> + Send + 'static) -> Self {
         let later = Some(Later(Box::pin(answer)));
-        Answer { status: StatusCode::OK, data: Value::Null, etag: None, moved: false, later, stream: None }
+        Answer {
+            status: StatusCode::OK,
+            data: Value::Null,
+            etag: None,
+            moved: false,
+            served: false,
+            later,
+            stream: None,
+        }
     }
 
     /// 200 with server-sent events, each with the blank line at its end. The reader's pace is the stream's.
     pub(super) fn stream(events: impl Stream<Item = Bytes> + Send + 'static) -> Self {
         let stream = Some(Body::from_stream(events.map(Ok::<_, Infallible>)));
-        Answer { status: StatusCode::OK, data: Value::Null, etag: None, moved: false, later: None, stream }
+        Answer {
+            status: StatusCode::OK,
+            data: Value::Null,
+            etag: None,
+            moved: false,
+            served: false,
+            later: None,
+            stream,
+        }
     }
 
     /// Waits for what it is in truth.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -23,8 +23,8 @@ use crate::describe::Place;
 use crate::domain::Identity;
 use crate::domain::nearest::nearest;
 use crate::http::Patience;
-use crate::live::Wake;
-use crate::ops::{Problem, Workspace};
+use crate::live::{self, Wake};
+use crate::ops::{Problem, Workspace, inspect};
 use crate::tokens::{HOST, Right, Token};
 
 /// The largest body of a call, in bytes.
@@ -91,12 +91,13 @@ async fn answer(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let line = parts.extensions.get::<Patience>().cloned().unwrap_or_default();
+    let (started, method) = (Instant::now(), parts.method);
     let asked = Arc::new(Asked { uri: parts.uri, headers: parts.headers });
-    let done = match try_answer(&api, surface, route, params, &asked, body).await {
+    let done = match try_answer(&api, surface, route, params, &asked, body, &line).await {
         Ok(done) => line.during(arrived(&api, done)).await,
         Err(refusal) => Err(refusal),
     };
-    match done {
+    let response = match done {
         Ok(Answer { stream: Some(events), .. }) => stream_response(events),
         Ok(answer) => (surface.accept)(answer, &asked),
         Err(refusal) => {
@@ -104,7 +105,10 @@ async fn answer(
             patience::tell(&mut response, &api.refusals);
             response
         }
-    }
+    };
+    let (status, milliseconds) = (response.status().as_u16(), started.elapsed().as_secs_f64() * 1e3);
+    tracing::debug!(surface = surface.name, %method, route = route.path, status, milliseconds, "call");
+    response
 }
 
 async fn try_answer(
@@ -114,6 +118,7 @@ async fn try_answer(
     params: Result<RawPathParams, RawPathParamsRejection>,
     asked: &Arc<Asked>,
     body: Body,
+    line: &Patience,
 ) -> Result<Answer, Refusal> {
     let token = authenticate(api, surface, &asked.headers)?;
     must_be_bounded(asked)?;
@@ -121,7 +126,7 @@ async fn try_answer(
     let query = read_query(route, &asked.uri)?;
     must_take_what_is_asked(route, &asked.headers)?;
     let body = read_body(route, &asked.headers, body).await?;
-    let turn = api.turn(route.needs).await?;
+    let turn = line.during(api.turn(route.needs)).await?;
     let (api_, asked) = (Arc::clone(api), Arc::clone(asked));
     let work = move || -> Result<Answer, Problem> {
         let author = Identity { name: token.name.clone(), email: format!("{}@{HOST}", token.id) };
@@ -129,9 +134,11 @@ async fn try_answer(
         let workspace = workspace.called_by(&token.id);
         let call = Call { workspace, token, path, query, body, asked, api: api_ };
         admit(&call, surface, route)?;
-        (route.handler)(&call)
+        let mut answer = (route.handler)(&call)?;
+        answer.served = answer.moved && show(&call).is_ok();
+        Ok(answer)
     };
-    let done = tokio::task::spawn_blocking(work).await.map_err(|_| {
+    let done = line.during(tokio::task::spawn_blocking(work)).await.map_err(|_| {
         Refusal::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "fault",
@@ -148,12 +155,34 @@ async fn arrived(api: &Api, done: Answer) -> Result<Answer, Refusal> {
     let done = done.arrived().await?;
     if done.moved {
         let passed = api.live.next_pass();
+        // The loop tells what moved, and does what follows from it.
         api.live.bell.ring(Wake::Api);
-        // Whoever moved something reads it next. One that was served meanwhile, or never changes what is served, costs a
-        // moment and no more.
-        let _ = tokio::time::timeout(SERVED_WITHIN, passed).await;
+        if !done.served {
+            let _ = tokio::time::timeout(SERVED_WITHIN, passed).await;
+        }
     }
     Ok(done)
+}
+
+/// Serves what the call moved: whoever moved something reads it next. It was accepted, so nothing has to be judged first;
+/// only a ledger that carries on what is served is shown.
+fn show(call: &Call) -> Result<(), Problem> {
+    let repository = &call.workspace.repository;
+    call.api.live.advance(|present| {
+        let tip = inspect::ledger(&call.workspace)?.tip();
+        let (Some(tip), Some(served)) = (tip, present.ledger) else {
+            return Err(Problem::refused("not_ready", "nothing is served yet").hint("the first pass serves it"));
+        };
+        if repository.is_ancestor(tip, served)? {
+            return Ok(None);
+        }
+        if !repository.is_ancestor(served, tip)? {
+            return Err(
+                Problem::refused("diverged", "the ledger is not the one that is served").hint("a pass judges it")
+            );
+        }
+        Ok(Some(live::read(repository, Some(tip), present)?))
+    })
 }
 
 /// What is longer than anything a call could mean is told so, before anything of it is looked at.

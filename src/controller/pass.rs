@@ -1,5 +1,6 @@
 //! One pass of the daemon: the pass that every command runs, then the snapshot of what is live afterwards.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use tracing::span::EnteredSpan;
 
 use super::mirror::Place;
 use super::{freed, happened};
-use crate::domain::ObjectId;
+use crate::domain::{EnvironmentName, ObjectId};
 use crate::live::{self, Failure, Live, PassReport, Snapshot, Status, Wake};
 use crate::plan::Plan;
 use crate::reconcile::{Context, Decided, Memory, Note, Order, Outcome, run as run_pass};
@@ -26,6 +27,13 @@ pub(super) struct Passed {
     pub(super) due_in: Option<Duration>,
 }
 
+/// Up to where it was told what happened, whoever decided it.
+#[derive(Default)]
+struct Told {
+    ledger: Option<ObjectId>,
+    heads: BTreeMap<EnvironmentName, ObjectId>,
+}
+
 /// The passes of one loop, and what they keep from one to the next.
 pub(super) struct Passes {
     place: Place,
@@ -35,18 +43,20 @@ pub(super) struct Passes {
     number: u64,
     /// When a remote's tags were read last.
     tags_read: Option<Instant>,
+    /// What was told of already.
+    told: Told,
 }
 
 impl Passes {
     /// Passes over `place`. With `local`, the remote is left alone.
     pub(super) fn new(place: Place, local: bool, live: Arc<Live>) -> Self {
         let memory = Repository::open(place.dir()).map(|repository| Memory::load(&repository)).unwrap_or_default();
-        Passes { place, local, live, memory, number: 0, tags_read: None }
+        Passes { place, local, live, memory, number: 0, tags_read: None, told: Told::default() }
     }
 
     /// Serves what the ledger says that this repository saw last, until there was a good pass: a remote that is away, or
     /// takes nothing, must not keep calls from being answered.
-    pub(super) fn serve_what_was_seen(&self) {
+    pub(super) fn serve_what_was_seen(&mut self) {
         let read = || -> Result<Option<Snapshot>, Error> {
             let repository = Repository::open(self.place.dir())?;
             let seen = match repository.read_ref(SEEN_LEDGER)? {
@@ -59,6 +69,8 @@ impl Passes {
         let repository = self.place.shown();
         match read() {
             Ok(Some(snapshot)) => {
+                let heads = snapshot.environments.iter().map(|(name, environment)| (name.clone(), environment.head));
+                self.told = Told { ledger: snapshot.ledger, heads: heads.collect() };
                 self.live.publish(snapshot);
                 self.live.set_status(Status { ready: true, repository, ..Status::clone(&self.live.status()) });
             }
@@ -188,50 +200,58 @@ impl Passes {
         let Decided::Done(outcome) = decided else {
             unreachable!("only an idempotency key is replayed, and only a publish is overtaken");
         };
-        self.publish(&repository, outcome.ledger_tip, &outcome.plan).map_err(failure)?;
+        self.publish(&repository, outcome.ledger_tip, &outcome.plan).map_err(|error| self.place.failure(error))?;
         Ok(*outcome)
     }
 
     /// Publishes what the ledger says now. `decided` is its tip if the pass looked; else nothing has changed since an
     /// earlier pass did, and the tip must carry on what is served: a branch that was rewritten since is judged first.
+    fn publish(&mut self, repository: &Repository, decided: Option<ObjectId>, plan: &Plan) -> Result<(), Error> {
+        self.live.advance(|present| {
+            let tip = match decided {
+                Some(tip) => Some(tip),
+                None => World::of(repository, self.local).read(repository, &RefPlace::Ledger)?,
+            };
+            if tip == present.ledger && tip.is_some() {
+                return Ok(None);
+            }
+            if let (Some(tip), Some(served)) = (tip, present.ledger) {
+                // Calls of the API publish what they moved themselves, and one may have been faster.
+                let newer_is_served = repository.is_ancestor(tip, served)?;
+                if newer_is_served || (decided.is_none() && !repository.is_ancestor(served, tip)?) {
+                    return Ok(None);
+                }
+            }
+            live::read(repository, tip, present).map(Some)
+        })?;
+        self.tell(repository, plan);
+        Ok(())
+    }
+
+    /// Tells what was decided and moved since it was told last. After it is served: that does not depend on being told.
     /// Environments that the `plan` began had no moves that were told before.
-    fn publish(&self, repository: &Repository, decided: Option<ObjectId>, plan: &Plan) -> Result<(), Error> {
-        let present = self.live.snapshot();
-        let tip = match decided {
-            Some(tip) => Some(tip),
-            None => World::of(repository, self.local).read(repository, &RefPlace::Ledger)?,
-        };
-        if tip == present.ledger && tip.is_some() {
-            return Ok(());
-        }
-        if let (None, Some(tip), Some(served)) = (decided, tip, present.ledger)
-            && !repository.is_ancestor(served, tip)?
+    fn tell(&mut self, repository: &Repository, plan: &Plan) {
+        let served = self.live.snapshot();
+        let before = std::mem::replace(&mut self.told.ledger, served.ledger);
+        if let (Some(before), Some(after)) = (before, served.ledger)
+            && before != after
         {
-            return Ok(());
-        }
-        let snapshot = live::read(repository, tip, &present)?;
-        let begun = happened::begun(plan);
-        let moves = snapshot.environments.iter().filter_map(|(name, new)| {
-            let before = present.environments.get(name).map(|environment| environment.head);
-            let told = (before.is_some() || begun.contains(name)) && before != Some(new.head);
-            told.then(|| (before, Arc::clone(new)))
-        });
-        let moved: Vec<_> = moves.collect();
-        self.live.publish(snapshot);
-        // Told after they are served: that does not depend on being told.
-        if let (Some(before), Some(tip)) = (present.ledger, tip) {
             let now = jiff::Timestamp::now();
-            if let Err(error) = happened::tell_elsewhere(&self.live, repository, (before, tip), plan, now) {
+            if let Err(error) = happened::tell_elsewhere(&self.live, repository, (before, after), plan, now) {
                 tracing::warn!(%error, "what others decided cannot be told as events");
             }
         }
-        for (before, environment) in moved {
+        let begun = happened::begun(plan);
+        for (name, environment) in &served.environments {
+            let before = self.told.heads.insert(name.clone(), environment.head);
+            if before == Some(environment.head) || (before.is_none() && !begun.contains(name)) {
+                continue;
+            }
             let now = jiff::Timestamp::now();
-            if let Err(error) = happened::tell_moves(&self.live, repository, before, &environment, now) {
+            if let Err(error) = happened::tell_moves(&self.live, repository, before, environment, now) {
                 tracing::warn!(%error, "moves cannot be told as events");
             }
         }
-        Ok(())
     }
 }
 

@@ -211,3 +211,38 @@ pub static ROUTES: &[Described] = &[
     hook("/hooks/gitlab", "X-Gitlab-Token"),
     hook("/hooks/gitea", "X-Gitea-Signature"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use axum::body::Body;
+
+    use super::ROUTES;
+    use crate::http::testing::{app, ask};
+
+    #[tokio::test]
+    async fn what_is_described_is_routed() {
+        let app = app();
+        for route in ROUTES {
+            let path = route.path.replace("{environment}", "live").replace("{agent}", "support");
+            let request = http::Request::builder().method(route.method).uri(&path).header("host", "localhost");
+            let answer = ask(&app, request.body(Body::empty()).unwrap()).await;
+            let missing = matches!(answer.status.as_u16(), 404 | 405) && answer.problem().1 != "no_such_hook";
+            assert!(!missing, "{} {path}: {}", route.method, answer.status);
+        }
+    }
+
+    #[test]
+    fn what_is_routed_is_described() {
+        let described: BTreeSet<_> = ROUTES.iter().map(|route| route.path.to_owned()).collect();
+        let router = include_str!("router.rs").split("#[cfg(test)]").next().unwrap();
+        let routed = router.split(".route(\"").skip(1).map(|part| part.split('"').next().unwrap());
+        let mut count = 0;
+        for path in routed.filter(|path| !path.starts_with("/hooks/")) {
+            assert!(described.contains(&path.replace("{*", "{")), "{path}");
+            count += 1;
+        }
+        assert_eq!(count, described.iter().filter(|path| !path.starts_with("/hooks/")).count());
+    }
+}

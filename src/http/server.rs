@@ -36,6 +36,8 @@ const UNREAD: Duration = Duration::from_secs(60);
 const BUFFER: usize = 16 * 1024;
 /// The most headers of a request.
 const MOST_HEADERS: usize = 64;
+/// How many connections wait to be taken, where the system allows as many.
+const BACKLOG: i32 = 4096;
 /// The most connections at once.
 const MOST_CONNECTIONS: u64 = 32 * 1024;
 /// File descriptors that are kept for git, targets and files.
@@ -64,6 +66,8 @@ pub async fn serve(
     // What counts is the socket: the file's address may have been changed since, or overridden on the command line.
     app.local.store(only_this_machine(listener.local_addr()?.ip()), Ordering::Relaxed);
     listener.set_nonblocking(true)?;
+    // The standard library's queue of 128 makes a crowd that comes at once try again after a second.
+    let _ = socket2::SockRef::from(&listener).listen(BACKLOG);
     let listener = TcpListener::from_std(listener)?;
     let most = connections_allowed();
     let places = Arc::new(Semaphore::new(most as usize));

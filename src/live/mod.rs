@@ -80,12 +80,29 @@ impl Live {
         self.swap(|present| Snapshot { drafts: present.drafts.clone(), ..snapshot });
     }
 
+    /// Publishes what `read` makes of the present snapshot; if another one was published meanwhile, `read` is asked again
+    /// with that. So what is served never goes back, as long as `read` reads git after it was given the snapshot.
+    pub fn advance<E>(&self, mut read: impl FnMut(&Snapshot) -> Result<Option<Snapshot>, E>) -> Result<(), E> {
+        loop {
+            let present = self.snapshot();
+            let Some(next) = read(&present)? else { return Ok(()) };
+            let _turn = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = self.snapshot.load();
+            if now.ledger == present.ledger {
+                self.snapshot.store(Arc::new(Snapshot { drafts: now.drafts.clone(), ..next }));
+                self.changed.send_modify(|generation| *generation += 1);
+                return Ok(());
+            }
+        }
+    }
+
     /// Swaps the drafts and wakes those who watch.
     pub fn publish_drafts(&self, drafts: Environment) {
         self.swap(|present| Snapshot { drafts: Some(Arc::new(drafts)), ..Snapshot::clone(present) });
     }
 
-    /// Versions and drafts have one writer each; the two must not undo each other.
+    /// Versions and drafts are written by the loop, by calls that moved something and by the loop of drafts; none must
+    /// undo another.
     fn swap(&self, next: impl FnOnce(&Snapshot) -> Snapshot) {
         let _turn = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
         self.snapshot.store(Arc::new(next(&self.snapshot.load())));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::daemon::{Daemon, PATIENCE};
-use crate::env::World;
+use crate::env::{Ended, World};
 
 /// An authority of its own, and what it signs.
 struct Authority(PathBuf);
@@ -123,6 +123,22 @@ fn a_caller_that_trusts_the_authority_is_answered_and_others_are_not() {
     let _silent = TcpStream::connect(&daemon.address).unwrap();
     assert!(curl(&ca, &daemon.address, &[]).status.success());
     assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn the_command_line_trusts_an_authority_that_it_is_told_of() {
+    let world = World::new();
+    let authority = Authority::new(&world);
+    authority.sign("11");
+    let repo = world.repository("shop");
+    let daemon = start(&world, &repo.dir, &authority);
+    let server = format!("https://localhost:{}", daemon.address.rsplit(':').next().unwrap());
+    let words = ["status", "--server", &server];
+    let mut command = repo.command(&words);
+    let trusting = Ended::of(command.env("SSL_CERT_FILE", authority.path("ca.pem")).output().unwrap()).ok();
+    assert!(trusting.stdout.contains("support"), "{trusting:?}");
+    let untrusting = repo.pointsman(&words);
+    assert!(untrusting.code == 1 && untrusting.stderr.contains("cannot reach"), "{untrusting:?}");
 }
 
 #[test]

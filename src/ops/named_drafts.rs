@@ -21,6 +21,14 @@ pub struct NamedDraft {
     pub agents: BTreeSet<AgentId>,
 }
 
+/// Whether work on `agent` may stand in the branch: a line of work (`ops::lines`) is about one agent, whatever else its
+/// tree holds.
+fn may_hold(branch: &str, agent: &AgentId) -> bool {
+    branch
+        .strip_prefix("draft/")
+        .is_none_or(|line| line.strip_prefix(agent.as_str()).is_some_and(|name| name.starts_with('/')))
+}
+
 /// The branches that hold any of `agents`, the default branch first, then by name. A branch whose policy does not parse
 /// is read without one.
 pub fn list(workspace: &Workspace, agents: &BTreeSet<AgentId>) -> Result<Vec<NamedDraft>, Problem> {
@@ -33,7 +41,7 @@ pub fn list(workspace: &Workspace, agents: &BTreeSet<AgentId>) -> Result<Vec<Nam
         let text = repository.policy_text(tip)?.unwrap_or_default();
         let policy = Policy::parse(&text).unwrap_or_default();
         let mut held = BTreeSet::new();
-        for agent in agents {
+        for agent in agents.iter().filter(|agent| may_hold(&name, agent)) {
             if repository.locate(commit.tree, &policy, agent)?.is_ok() {
                 held.insert(agent.clone());
             }
@@ -51,4 +59,23 @@ pub fn list(workspace: &Workspace, agents: &BTreeSet<AgentId>) -> Result<Vec<Nam
     }
     drafts.sort_by(|a, b| b.is_default.cmp(&a.is_default).then_with(|| a.name.cmp(&b.name)));
     Ok(drafts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_work_is_about_one_agent() {
+        let agent: AgentId = "emea/billing".parse().unwrap();
+        for (branch, may) in [
+            ("main", true),
+            ("summer", true),
+            ("draft/emea/billing/summer", true),
+            ("draft/emea/billing-two/summer", false),
+            ("draft/support/main", false),
+        ] {
+            assert_eq!(may_hold(branch, &agent), may, "{branch}");
+        }
+    }
 }

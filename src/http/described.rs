@@ -215,11 +215,14 @@ pub static ROUTES: &[Described] = &[
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::sync::Arc;
 
     use axum::body::Body;
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
 
     use super::ROUTES;
-    use crate::http::testing::{app, ask};
+    use crate::http::testing::app;
 
     #[tokio::test]
     async fn what_is_described_is_routed() {
@@ -227,9 +230,14 @@ mod tests {
         for route in ROUTES {
             let path = route.path.replace("{environment}", "live").replace("{agent}", "support");
             let request = http::Request::builder().method(route.method).uri(&path).header("host", "localhost");
-            let answer = ask(&app, request.body(Body::empty()).unwrap()).await;
-            let missing = matches!(answer.status.as_u16(), 404 | 405) && answer.problem().1 != "no_such_hook";
-            assert!(!missing, "{} {path}: {}", route.method, answer.status);
+            let router = crate::http::router(Arc::clone(&app), axum::Router::new());
+            let answer = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            let status = answer.status();
+            // A stream has no end: only what says no is read.
+            if matches!(status.as_u16(), 404 | 405) {
+                let body = answer.into_body().collect().await.unwrap().to_bytes();
+                assert!(body.windows(12).any(|part| part == b"no_such_hook"), "{} {path}: {status}", route.method);
+            }
         }
     }
 

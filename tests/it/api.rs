@@ -97,6 +97,7 @@ fn a_program_publishes_promotes_and_rolls_back() {
     let versions = data(&service.get("/agents/support/versions"), 200);
     let first = versions["versions"][1]["id"].as_str().unwrap().to_owned();
     let back = data(&service.post("/agents/support/rollback", &json!({ "versionId": first, "reason": "worse" })), 200);
+    assert_eq!((&back["id"], &back["agentId"], &back["version"]), (&json!(first), &json!("support"), &json!(1)));
     assert_eq!(back["moves"][0]["to"], 1);
     assert_eq!(service.daemon.version("live", "support").as_deref(), Some("v1"));
     let diff = data(&service.get("/agents/support/versions/v1/diff?against=v2"), 200);

@@ -322,7 +322,11 @@ enum Shot {
 /// Starts the command in a process group of its own and sends the whole group `signal` after `wait`: a power cut takes
 /// git's processes too, and so does a terminal's Ctrl-C.
 fn shoot(repo: &Repo<'_>, args: &[&str], signal: &str, wait: Duration) -> Shot {
-    let child = program(repo, args).process_group(0).spawn().unwrap();
+    // Whoever runs the tests behind a shell's `&` has SIGINT ignored, and so would the command.
+    let mut command = isolated("env", &repo.world.home());
+    command.args(["--default-signal=INT", env!("CARGO_BIN_EXE_pointsman"), "-C"]).arg(&repo.dir).args(args);
+    command.env("TMPDIR", repo.world.path("tmp")).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.process_group(0).spawn().unwrap();
     let group = child.id();
     std::thread::sleep(wait);
     let mut kill = isolated("kill", &repo.world.home());

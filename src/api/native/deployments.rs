@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::wire::{Change, Promotion, Reason, Release, Rollback, VersionName};
+use super::wire::{Change, Promotion, Reason, Release, Rollback, RolledBack, VersionName};
 use crate::api::answer::Answer;
 use crate::api::call::Call;
 use crate::domain::{AgentId, DeploymentId, EnvironmentName, VersionNumber};
-use crate::ops::moves::{self, Manner};
+use crate::ops::inspect::VersionView;
+use crate::ops::moves::{self, Manner, Moved};
 use crate::ops::{Problem, inspect};
 use crate::plan::Intent;
 use crate::tokens::Right;
@@ -55,7 +56,15 @@ pub(super) fn rollback(call: &Call) -> Result<Answer, Problem> {
     call.authorise(Right::Deploy(environment.clone()), Some(&agent))?;
     let to = version(call, &agent, said.version.as_ref())?;
     let intent = Intent::Rollback { environment: Some(environment.clone()), agent: agent.clone(), to };
-    carry_out(call, "rollback", &environment, intent, [agent].into(), said.reason, said.dry_run)
+    let moved = moved(call, "rollback", &environment, intent, [agent.clone()].into(), said.reason, said.dry_run)?;
+    let version = match moved.moves.first().and_then(|made| made.to).or(to) {
+        Some(number) => {
+            let ledger = inspect::ledger(&call.workspace)?;
+            Some(VersionView::read(&call.workspace, &ledger, &agent, number)?.into())
+        }
+        None => None,
+    };
+    Ok(Answer::ok(&RolledBack { moved, version })?.moved())
 }
 
 /// `POST /agents/{agent}/retire`
@@ -158,9 +167,21 @@ fn carry_out(
     reason: String,
     dry_run: bool,
 ) -> Result<Answer, Problem> {
+    Ok(Answer::ok(&moved(call, verb, environment, intent, agents, reason, dry_run)?)?.moved())
+}
+
+fn moved(
+    call: &Call,
+    verb: &str,
+    environment: &EnvironmentName,
+    intent: Intent,
+    agents: BTreeSet<AgentId>,
+    reason: String,
+    dry_run: bool,
+) -> Result<Moved, Problem> {
     for agent in &agents {
         call.authorise(Right::Deploy(environment.clone()), Some(agent))?;
     }
     let manner = Manner { reason, dry_run, idempotency_key: call.idempotency_key()? };
-    Ok(Answer::ok(&moves::carry_out(&call.workspace, verb, intent, agents, &manner)?)?.moved())
+    moves::carry_out(&call.workspace, verb, intent, agents, &manner)
 }

@@ -2,8 +2,8 @@
 
 use super::wire::{
     Agents, BeginSession, Change, ComparedEnvironments, Completion, CompletionRequest, Difference, Draft, Environments,
-    History, Marks, Message, Promotion, Publish, PublishAnswer, Reason, Release, Rollback, RunTests, SessionDetail,
-    Sessions, UsageReport, VersionDetail, Versions, Words,
+    History, Marks, Message, Promotion, Publish, PublishAnswer, Reason, Release, Rollback, RolledBack, RunTests,
+    SessionDetail, Sessions, UsageReport, VersionDetail, Versions, Words,
 };
 use super::{agents, chat, completions, deployments, environments, usage, versions};
 use crate::api::route::{Needs, Route, route};
@@ -164,7 +164,7 @@ pub const ROUTES: &[Route] = &[
         .about("Nothing is compiled, and no gate or freeze stops it. The agent is held there until the hold is released or somebody promotes.")
         .takes(&[KEY])
         .may_say::<Rollback>()
-        .answers(&[data::<Moved>(200, "It moved, or the rollback stands already.")])
+        .answers(&[data::<RolledBack>(200, "It moved, or the rollback stands already; and the version that is live again.")])
         .refuses(OF_MOVES),
     route("POST", "/agents/{agent}/retire", Needs::Deploy, "Take an agent out", deployments::retire)
         .takes(&[KEY])

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::chat::{Line, Session, Usage};
 use crate::compare::Comparison;
 use crate::compile::Finding;
-use crate::domain::{AgentId, Digest, EnvironmentName, VersionNumber};
+use crate::domain::{AgentId, Digest, EnvironmentName, Identity, VersionNumber};
 use crate::ops::Problem;
 use crate::ops::inspect::{ComparedAgent, HistoryEntry, VersionView};
 use crate::ops::moves::Moved;
@@ -287,6 +287,40 @@ pub struct VersionDetail {
     pub version: VersionView,
     /// Its frozen config.
     pub compiled_config: Option<Value>,
+}
+
+/// A rollback, and the version that is live again, in the words that other products answer a rollback with.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct RolledBack {
+    /// What moved.
+    #[serde(flatten)]
+    pub moved: Moved,
+    /// The version; nothing where nothing moved and none was named.
+    #[serde(flatten)]
+    pub version: Option<Repointed>,
+}
+
+/// A version, as much of it as a rollback says.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Repointed {
+    /// Its id.
+    pub id: String,
+    /// The agent.
+    pub agent_id: AgentId,
+    /// Its number.
+    pub version: VersionNumber,
+    /// When it was published.
+    pub published_at: jiff::Timestamp,
+    /// By whom.
+    pub published_by: Identity,
+}
+
+impl From<VersionView> for Repointed {
+    fn from(view: VersionView) -> Self {
+        let VersionView { id, agent_id, version, published_at, published_by, .. } = view;
+        Repointed { id, agent_id, version, published_at, published_by }
+    }
 }
 
 /// What differs: field by field and file by file, and as a unified diff where that is asked for.

@@ -84,7 +84,7 @@ impl Call {
 
     /// Whether the caller may read every agent, and so what is about none.
     pub(super) fn may_read_all(&self) -> bool {
-        self.token.allows(&Need { right: Right::AgentsRead, agent: None })
+        self.token.allows_everywhere(&Right::AgentsRead)
     }
 
     /// The agent of the path.

@@ -353,3 +353,19 @@ fn no_page_of_another_origin_may_read_anything() {
     let policy = &page.headers["content-security-policy"];
     assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
 }
+
+#[test]
+fn a_token_for_one_group_hears_of_no_other() {
+    let world = World::new();
+    let service = Service::new(&world);
+    data(&service.post("/agents/support/publish", &json!({ "note": "First" })), 201);
+    service.repo.git(&["tag", "support/v9", "HEAD"]);
+    service.daemon.eventually("the tag is refused", || service.get("/status").body.contains("support/v9"));
+    assert!(!data(&service.get("/history"), 200)["history"].as_array().unwrap().is_empty());
+    let token = service.token("agents:read@emea/*");
+    for path in ["/agents", "/status", "/history", "/environments", "/usage"] {
+        let answer = service.call(&token, "GET", path, "", None);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(!answer.body.contains("support"), "{path}: {}", answer.body);
+    }
+}

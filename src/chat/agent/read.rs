@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::{Agent, Graph, Guardrail, Known, Llm, Node, Playbook, Skill, Step};
+use crate::compile::prompt::Prompt;
 use crate::report::frozen::{content, files, list, name, text, texts};
 use crate::report::{Article, Content, Index, SayingKind, sayings};
 
@@ -24,9 +25,10 @@ impl Agent {
         let (greeting, persona) = if native {
             (text(prompt, "greeting").map(str::to_owned), text(prompt, "persona").unwrap_or_default().to_owned())
         } else {
-            let persona = said.iter().filter(|saying| matches!(saying.kind, SayingKind::Persona | SayingKind::Prompt));
-            let persona = persona.map(|saying| saying.text.as_str()).collect::<Vec<_>>().join("\n\n");
-            (first(SayingKind::Greeting), persona)
+            // The report shows a few lines of a prompt; whoever speaks by it needs all of them.
+            let whole = Prompt::of(config);
+            let greeting = whole.as_ref().and_then(|prompt| prompt.greeting.clone());
+            (greeting.or_else(|| first(SayingKind::Greeting)), whole.map(|prompt| prompt.system).unwrap_or_default())
         };
         let waits = config.get("call_handling").and_then(|block| block.get("caller_speaks_first"));
         let greeting = greeting.filter(|_| waits != Some(&Value::Bool(true)));

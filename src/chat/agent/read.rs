@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Agent, Graph, Guardrail, Known, Llm, Node, Playbook, Skill, Step};
 use crate::compile::prompt::Prompt;
 use crate::report::frozen::{content, files, list, name, text, texts};
-use crate::report::{Article, Content, Index, SayingKind, sayings};
+use crate::report::{Article, Content, Index, Saying, SayingKind, sayings};
 
 /// Rules and playbooks that are followed, topics and phrases of each, and characters of a condition: every message is
 /// held against all of them.
@@ -21,14 +21,10 @@ impl Agent {
         let native = config.get("kind").and_then(Value::as_str) == Some("native");
         let (own_name, said) = sayings(config);
         let prompt = config.get("workflow_prompt").unwrap_or(&Value::Null);
-        let first = |kind| said.iter().find(|saying| saying.kind == kind).map(|saying| saying.text.clone());
         let (greeting, persona) = if native {
             (text(prompt, "greeting").map(str::to_owned), text(prompt, "persona").unwrap_or_default().to_owned())
         } else {
-            // The report shows a few lines of a prompt; whoever speaks by it needs all of them.
-            let whole = Prompt::of(config);
-            let greeting = whole.as_ref().and_then(|prompt| prompt.greeting.clone());
-            (greeting.or_else(|| first(SayingKind::Greeting)), whole.map(|prompt| prompt.system).unwrap_or_default())
+            spoken(config, &said)
         };
         let waits = config.get("call_handling").and_then(|block| block.get("caller_speaks_first"));
         let greeting = greeting.filter(|_| waits != Some(&Value::Bool(true)));
@@ -51,6 +47,17 @@ impl Agent {
                 .and_then(|days| days.try_into().ok()),
         }
     }
+}
+
+/// Greeting and prompt of an agent of another kind. The report finds prompts deep in other formats, but shows a few lines of
+/// each; where the prompt is known whole, whoever speaks by it gets all of it.
+fn spoken(config: &Value, said: &[Saying]) -> (Option<String>, String) {
+    let greeting = || said.iter().find(|saying| saying.kind == SayingKind::Greeting).map(|saying| saying.text.clone());
+    if let Some(whole) = Prompt::of(config) {
+        return (whole.greeting.or_else(greeting), whole.system);
+    }
+    let persona = said.iter().filter(|saying| matches!(saying.kind, SayingKind::Persona | SayingKind::Prompt));
+    (greeting(), persona.map(|saying| saying.text.as_str()).collect::<Vec<_>>().join("\n\n"))
 }
 
 fn is_graph(config: &Value) -> bool {
@@ -193,4 +200,21 @@ fn llm(block: &Value) -> Option<Llm> {
         fallback,
         endpoint,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_agent_of_another_kind_speaks_by_its_whole_prompt_or_by_what_the_report_finds_deep_in_it() {
+        let long = "Be kind and brief.\n".repeat(200);
+        let whole = json!({ "kind": "plain", "files": { "system_prompt.md": { "text": long } } });
+        assert_eq!(Agent::read(&whole).persona, long);
+        let deep = json!({ "agent": { "prompt": { "prompt": "You answer for a bank." } } });
+        let deep = json!({ "kind": "elevenlabs", "files": { "agent.json": { "value": deep } } });
+        assert_eq!(Agent::read(&deep).persona, "You answer for a bank.");
+    }
 }

@@ -17,6 +17,8 @@ pub mod prompt;
 pub mod secrets;
 pub mod source;
 
+use std::sync::Once;
+
 pub use finding::{Finding, Place, Severity};
 pub use frozen::Frozen;
 pub use source::{Content, FileMode, Kind, Source, SourceFile};
@@ -38,6 +40,18 @@ impl Compilation {
     pub fn errors(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.severity == Severity::Error)
     }
+}
+
+/// Begins to make what every compilation takes, beside whatever the caller does meanwhile: the validators of the schemas
+/// and the patterns of the secret scan. The first compilation of a process waits for it, or makes them itself.
+pub fn get_ready() {
+    static BEGUN: Once = Once::new();
+    BEGUN.call_once(|| {
+        std::thread::spawn(|| {
+            secrets::get_ready();
+            native::get_ready();
+        });
+    });
 }
 
 /// Compiles the files of one agent.

@@ -198,7 +198,7 @@ impl Passes {
         let decided = decided.map_err(failure)?;
         self.memory.save(&repository);
         let Decided::Done(outcome) = decided else {
-            unreachable!("only an idempotency key is replayed, and only a publish is overtaken");
+            unreachable!("only an idempotency key is replayed, and only a publisher withdraws");
         };
         self.publish(&repository, outcome.ledger_tip, &outcome.plan).map_err(|error| self.place.failure(error))?;
         Ok(*outcome)

@@ -18,7 +18,7 @@ use crate::domain::record::Cause;
 use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionNumber};
 use crate::plan::{Answer, Intent, Request};
 use crate::policy::{FILE, Policy};
-use crate::reconcile::{Decided, NewVersion, Order, run};
+use crate::reconcile::{Decided, NewVersion, Order, Publish, Publisher, run};
 use crate::store::{AgentContent, Ledger, Located, Scope};
 
 /// `live=<commit>`: what an environment serves at present.
@@ -264,25 +264,24 @@ fn imported(ledger: &Ledger<'_>, agent: &AgentId, number: VersionNumber) -> Resu
 /// Tags the commit as the agent's next version.
 fn publish(workspace: &Workspace, agent: &AgentId, source: &Source<'_>) -> Result<VersionNumber, Problem> {
     let who = workspace.identity()?;
-    let parent = inspect::ledger(workspace)?.versions(agent)?.into_keys().next_back();
     let note = format!("{NOTE}{}, which {} served", source.revision, source.environment);
     let call = PublishCall { note: Some(note), ..PublishCall::default() };
-    let order = Order {
-        scope: Scope::Agents([agent.clone()].into()),
-        request: Some(Request {
+    let decide = |standing: &crate::reconcile::Standing<'_>| {
+        let parent = standing.newest.as_ref().map(|(number, _)| *number);
+        let message = tag_message(&call, parent, None, None);
+        let (agent, tagger) = (agent.clone(), who.clone());
+        let request = Request {
             intent: Intent::Publish { agent: agent.clone(), unchanged: None },
             actor: who.clone(),
             cause: Cause::Cli,
             reason: String::new(),
-        }),
-        publish: Some(NewVersion {
-            agent: agent.clone(),
-            commit: source.commit,
-            tagger: who,
-            message: tag_message(&call, parent, None, None),
-            after: parent,
-        }),
-        key: None,
+        };
+        let version = NewVersion { agent, commit: source.commit, tagger, message, draft: None };
+        Ok(Some(Publish { request, version: Some(version) }))
+    };
+    let order = Order {
+        publisher: Some(Publisher { agent, decide: &decide }),
+        ..Order::look_at(Scope::Agents([agent.clone()].into()))
     };
     match run(&workspace.context(), &order, &mut workspace.memory(), &|_, _| serde_json::Value::Null)? {
         Decided::Done(outcome) => match outcome.plan.answer {
@@ -290,7 +289,7 @@ fn publish(workspace: &Workspace, agent: &AgentId, source: &Source<'_>) -> Resul
             Some(Answer::Refused(refusal)) => Err(refusal.into()),
             _ => Err(Problem::refused("refused", format!("`{agent}` was not published"))),
         },
-        _ => Err(Problem::refused("refused", "the pass had an idempotency key, which none has")),
+        _ => Err(Problem::refused("refused", "the pass ended without an answer")),
     }
 }
 

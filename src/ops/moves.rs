@@ -84,7 +84,7 @@ pub fn carry_out(
     let call = Call { intent: &intent, reason: &manner.reason };
     let key = idempotency::key(manner.idempotency_key.as_deref(), workspace, &actor, verb, &call)?;
     let request = Request { intent, actor, cause: workspace.cause(), reason: manner.reason.clone() };
-    let order = Order { scope: Scope::Agents(agents.clone()), request: Some(request), publish: None, key };
+    let order = Order { scope: Scope::Agents(agents.clone()), request: Some(request), publisher: None, key };
     let context = workspace.context();
     let mut memory = workspace.memory();
     if manner.dry_run {
@@ -98,7 +98,7 @@ pub fn carry_out(
     };
     match run(&context, &order, &mut memory, &remember)? {
         Decided::KeyReused => Err(idempotency::reused()),
-        Decided::Overtaken { .. } => unreachable!("only a publish can be overtaken"),
+        Decided::Withdrawn => unreachable!("only a publisher withdraws"),
         Decided::Replayed(answer) => idempotency::kept(answer),
         Decided::Done(outcome) => {
             let moved = moved(&outcome.plan, outcome.made.as_ref(), &agents)

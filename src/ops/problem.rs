@@ -105,6 +105,7 @@ impl From<Error> for Problem {
             Error::Diverged { hint, .. } => problem("diverged").hint(hint),
             Error::Shallow { hint, .. } => problem("shallow").hint(hint),
             Error::RefMoved { .. } => problem("publish_race").hint("somebody else keeps moving it: try again"),
+            Error::DraftMoved => problem(Error::DRAFT_MOVED).hint("run it again"),
             Error::Locked { path, .. } => {
                 problem("locked").hint(format!("if no git program is at work here, remove it: rm '{}'", path.display()))
             }

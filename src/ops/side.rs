@@ -8,7 +8,7 @@ use crate::compile::{Compilation, Finding, Kind, Severity, Source, compile};
 use crate::domain::nearest::nearest;
 use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionNumber};
 use crate::policy::Policy;
-use crate::store::{AgentContent, Draft, EnvironmentTree, Ledger, Located, RefPlace, Scope};
+use crate::store::{AgentContent, Draft, DraftUnderWay, EnvironmentTree, Ledger, Located, RefPlace, Scope};
 
 /// How a side is spelled: `draft`, `draft:<branch>`, `v3`, `env:live`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,35 +71,61 @@ pub struct Found {
     pub config: Option<ObjectId>,
 }
 
-/// The draft of `agent`: of the working tree, or of the branch `named`. A bare repository's draft is the tip of its
-/// default branch.
-pub fn draft(workspace: &Workspace, agent: &AgentId, named: Option<&str>) -> Result<Found, Problem> {
-    let repository = &workspace.repository;
-    if named.is_some() || repository.work_dir().is_none() {
-        let tip = match named {
-            Some(name) => named_tip(workspace, name)?,
-            None => {
-                // The tip that the remote has now, not the one of the last fetch.
-                workspace.world()?.refresh(repository, &Scope::Agents([agent.clone()].into()))?;
-                workspace.base_commit()?.ok_or_else(|| {
-                    Problem::refused("unborn_branch", "the default branch has no commit yet")
-                        .hint("push a commit first")
-                })?
-            }
-        };
-        return at_commit(workspace, agent, tip);
+/// A draft that is being read.
+pub(super) enum Reading<'w> {
+    /// Of the working tree: git is at it.
+    WorkTree(Located, Box<DraftUnderWay<'w>>),
+    /// A branch, or what a bare repository has instead of a draft: read when it is asked for.
+    Tip(Option<String>),
+}
+
+/// Begins to read the draft of `agent`: of the working tree, or of the branch `named`. A bare repository's draft is the
+/// tip of its default branch.
+pub(super) fn begin<'w>(
+    workspace: &'w Workspace,
+    agent: &AgentId,
+    named: Option<&str>,
+) -> Result<Reading<'w>, Problem> {
+    if named.is_some() || workspace.repository.work_dir().is_none() {
+        return Ok(Reading::Tip(named.map(str::to_owned)));
     }
     let located = workspace.locate_draft(agent)?;
-    let draft = repository.draft(&[&located])?;
-    let content = repository.content(draft.root, &located)?.ok_or_else(|| {
-        Problem::refused(
-            "empty_folder",
-            format!("folder `{}` of agent `{agent}` holds nothing that git would add", located.folder),
-        )
-        .hint("is it ignored? git check-ignore -v <file>")
-    })?;
-    let commit = repository.read_ref("HEAD")?;
-    Ok(Found { located, content, commit, draft: Some(Rc::new(draft)), version: None, config: None })
+    let draft = workspace.repository.begin_draft(&[&located])?;
+    Ok(Reading::WorkTree(located, Box::new(draft)))
+}
+
+impl Reading<'_> {
+    /// The draft of `agent`, once it is read.
+    pub(super) fn finish(self, workspace: &Workspace, agent: &AgentId) -> Result<Found, Problem> {
+        let repository = &workspace.repository;
+        let (located, draft) = match self {
+            Reading::WorkTree(located, draft) => (located, draft.finish()?),
+            Reading::Tip(Some(name)) => return at_commit(workspace, agent, named_tip(workspace, &name)?),
+            Reading::Tip(None) => {
+                // The tip that the remote has now, not the one of the last fetch.
+                workspace.world()?.refresh(repository, &Scope::Agents([agent.clone()].into()))?;
+                let tip = workspace.base_commit()?.ok_or_else(|| {
+                    Problem::refused("unborn_branch", "the default branch has no commit yet")
+                        .hint("push a commit first")
+                })?;
+                return at_commit(workspace, agent, tip);
+            }
+        };
+        let content = repository.content(draft.root, &located)?.ok_or_else(|| {
+            Problem::refused(
+                "empty_folder",
+                format!("folder `{}` of agent `{agent}` holds nothing that git would add", located.folder),
+            )
+            .hint("is it ignored? git check-ignore -v <file>")
+        })?;
+        let commit = repository.read_ref("HEAD")?;
+        Ok(Found { located, content, commit, draft: Some(Rc::new(draft)), version: None, config: None })
+    }
+}
+
+/// The draft of `agent`, as [`begin`] and [`Reading::finish`] read it.
+pub fn draft(workspace: &Workspace, agent: &AgentId, named: Option<&str>) -> Result<Found, Problem> {
+    begin(workspace, agent, named)?.finish(workspace, agent)
 }
 
 pub(super) fn at_commit(workspace: &Workspace, agent: &AgentId, tip: ObjectId) -> Result<Found, Problem> {

@@ -252,10 +252,16 @@ impl Applying<'_, '_> {
             repository.drop_staged();
             return Ok(heads);
         }
+        // A refused publish leaves the publisher's branch alone.
+        let publishes = self.plan.steps.iter().any(|step| matches!(step, Step::CreateTag { .. }));
+        let draft = self.view.draft.as_deref().filter(|_| publishes);
         self.view.world.check_moves(repository, &self.changes)?;
-        let written = self.view.world.write(repository, &self.changes)?;
+        if let Some(draft) = draft {
+            draft.wait_for_locks(repository)?;
+        }
+        let written = self.view.world.write(repository, &self.changes, draft)?;
         crash_point("objects written");
-        self.view.world.commit(repository, &self.changes, written)?;
+        self.view.world.commit(repository, &self.changes, draft, written)?;
         Ok(heads)
     }
 }

@@ -6,9 +6,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -71,7 +69,7 @@ impl Memory {
     /// What earlier passes in this repository left behind.
     pub fn load(repository: &Repository) -> Self {
         let mut memory = Memory::default();
-        let bytes = std::fs::read(repository.own_dir().join(TAGS)).unwrap_or_default();
+        let bytes = repository.hint(TAGS).unwrap_or_default();
         memory.tags.extend(bytes.chunks_exact(ROW).map(row));
         memory.known = memory.tags.len();
         memory
@@ -108,7 +106,7 @@ impl Memory {
                 bytes.extend_from_slice(id.as_bytes());
             }
         }
-        let _ = write_hint(&repository.own_dir(), TAGS, &bytes);
+        repository.leave_hint(TAGS, &bytes);
     }
 }
 
@@ -141,23 +139,13 @@ pub(super) fn fingerprint(repository: &Repository, local: bool) -> Option<Digest
 impl Settled {
     /// The mark, if nothing has changed since and nothing is due.
     pub(super) fn load(repository: &Repository, fingerprint: Option<Digest>, now: jiff::Timestamp) -> Option<Self> {
-        let bytes = std::fs::read(repository.own_dir().join(SETTLED)).ok()?;
-        let settled: Settled = serde_json::from_slice(&bytes).ok()?;
+        let settled: Settled = serde_json::from_slice(&repository.hint(SETTLED)?).ok()?;
         let current = Some(settled.fingerprint) == fingerprint && settled.due.is_none_or(|due| now < due);
         current.then_some(settled)
     }
 
     pub(super) fn save(&self, repository: &Repository) {
         let bytes = serde_json::to_vec(self).expect("a mark has string keys only");
-        let _ = write_hint(&repository.own_dir(), SETTLED, &bytes);
+        repository.leave_hint(SETTLED, &bytes);
     }
-}
-
-/// Replaces a hint by rename, so that a reader never sees half of one.
-pub(super) fn write_hint(dir: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
-    std::fs::create_dir_all(dir)?;
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    file.write_all(bytes)?;
-    file.persist(dir.join(name)).map_err(|error| error.error)?;
-    Ok(())
 }

@@ -16,9 +16,11 @@ mod proposal;
 mod rebuild;
 mod versions;
 
-use crate::domain::{DeploymentId, Digest, Identity, ObjectId, VersionTag};
+use std::rc::Rc;
+
+use crate::domain::{AgentId, DeploymentId, Digest, Identity, ObjectId, VersionNumber, VersionTag};
 use crate::plan::{Answer, Plan, Request};
-use crate::store::{Repository, Scope};
+use crate::store::{DraftCommit, Entry, Ledger, Repository, Result, Scope};
 
 pub use crate::store::crash_point;
 pub use judge::{Judged, judge, of_nobody};
@@ -46,43 +48,68 @@ pub struct Context<'r> {
 }
 
 /// What a pass is asked to do beside what policy wants.
-#[derive(Clone, Debug)]
-pub struct Order {
+#[derive(Clone)]
+pub struct Order<'f> {
     /// Which agents are looked at.
     pub scope: Scope,
     /// A verb.
     pub request: Option<Request>,
-    /// A version to make.
-    pub publish: Option<NewVersion>,
+    /// Who may want a version made.
+    pub publisher: Option<Publisher<'f>>,
     /// An idempotency key.
     pub key: Option<Key>,
 }
 
-impl Order {
+impl Order<'_> {
     /// Nothing but what policy wants, for `scope`.
     pub fn look_at(scope: Scope) -> Self {
-        Order { scope, request: None, publish: None, key: None }
+        Order { scope, request: None, publisher: None, key: None }
     }
 
     /// Whether it is a pass over everything without a request.
     fn is_plain(&self) -> bool {
-        self.scope == Scope::All && self.request.is_none() && self.publish.is_none() && self.key.is_none()
+        self.scope == Scope::All && self.request.is_none() && self.publisher.is_none() && self.key.is_none()
     }
 }
 
+/// Who publishes a version of an agent. What is published is decided with the world in view, and anew each time
+/// somebody else was faster.
+#[derive(Clone, Copy)]
+pub struct Publisher<'f> {
+    /// The agent.
+    pub agent: &'f AgentId,
+    /// Decides; nothing withdraws the order, and nothing else happens then.
+    pub decide: &'f dyn Fn(&Standing<'_>) -> Result<Option<Publish>>,
+}
+
+/// What there is of an agent when a version of it is about to be made.
+pub struct Standing<'v> {
+    /// The ledger.
+    pub ledger: &'v Ledger<'v>,
+    /// The newest version, those that this very pass accepts included.
+    pub newest: Option<(VersionNumber, Entry)>,
+}
+
+/// What a publisher decided.
+pub struct Publish {
+    /// What is asked for.
+    pub request: Request,
+    /// The version to make; nothing if there is one already.
+    pub version: Option<NewVersion>,
+}
+
 /// A version that is to be made of a commit.
-#[derive(Clone, Debug)]
 pub struct NewVersion {
     /// The agent.
-    pub agent: crate::domain::AgentId,
+    pub agent: AgentId,
     /// The commit to tag.
     pub commit: ObjectId,
     /// Who publishes.
     pub tagger: Identity,
     /// The tag's message: note, then trailers.
     pub message: String,
-    /// The newest version that the publisher has seen. With another one there the decision is the publisher's again.
-    pub after: Option<crate::domain::VersionNumber>,
+    /// The commit as the publisher's own draft, which becomes theirs with the version.
+    pub draft: Option<Rc<DraftCommit>>,
 }
 
 /// An idempotency key with the digest of its request.

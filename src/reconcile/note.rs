@@ -2,7 +2,6 @@
 //!
 //! A hint for people: nothing decides on it.
 
-use super::memory::write_hint;
 use crate::plan::Wait;
 use crate::store::Repository;
 
@@ -34,12 +33,11 @@ impl Note {
     /// Keeps it in `repository`. A folder that cannot be written costs a line in `status`.
     pub fn write(&self, repository: &Repository) {
         let bytes = serde_json::to_vec(self).expect("a note has string keys only");
-        let _ = write_hint(&repository.own_dir(), FILE, &bytes);
+        repository.leave_hint(FILE, &bytes);
     }
 
     /// The note that the newest pass of a daemon left in `repository`.
     pub fn read(repository: &Repository) -> Option<Self> {
-        let bytes = std::fs::read(repository.own_dir().join(FILE)).ok()?;
-        serde_json::from_slice(&bytes).ok()
+        serde_json::from_slice(&repository.hint(FILE)?).ok()
     }
 }

@@ -1,15 +1,17 @@
 //! Looking: refs, ledger, policy, tags and environment branches, for the agents that a pass is about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use super::environments::{Tips, environments};
 use super::memory::Memory;
 use super::versions::Looking;
-use super::{Context, Order, rebuild};
-use crate::domain::{AgentId, ObjectId, VersionNumber, VersionTag};
-use crate::plan::{EnvironmentTip, Observed, ObservedEnvironment, Verdict};
+use super::{Context, Decided, Key, Order, Standing, rebuild};
+use crate::domain::{AgentId, ObjectId, VersionTag};
+use crate::plan::{Candidate, EnvironmentTip, Observed, ObservedAgent, ObservedEnvironment, Request, Verdict};
 use crate::policy::{Policy, PublishOn};
-use crate::store::{Ledger, RefPlace, Result, SEEN_LEDGER, Scope, World};
+use crate::store::{DraftCommit, Ledger, RefPlace, Result, SEEN_LEDGER, Scope, World};
 
 /// What was seen, with what applying a plan needs beside it.
 pub struct View<'r> {
@@ -31,28 +33,25 @@ pub struct View<'r> {
     pub ignored: Vec<(String, String)>,
     /// Whether the remote has neither ledger nor environments, and is given those of this clone.
     pub unseeded: bool,
+    /// What the publisher asks for, now that it has seen this.
+    pub asked: Option<Request>,
+    /// The publisher's draft, which becomes theirs with the version.
+    pub draft: Option<Rc<DraftCommit>>,
     /// The planner's input.
     pub observed: Observed,
 }
 
 impl View<'_> {
-    /// Tags of the accepted versions that stand where they should.
-    pub fn accepted_tags(&self) -> impl Iterator<Item = VersionTag> {
-        let known = self.observed.agents.iter().flat_map(|(agent, state)| {
-            let right = state.versions.keys().filter(|number| !state.astray.contains_key(number));
-            right.map(|number| VersionTag { agent: agent.clone(), number: *number })
-        });
-        let fresh = self.observed.candidates.iter().filter(|it| matches!(it.verdict, Verdict::Accept(_)));
-        known.chain(fresh.map(|candidate| candidate.tag.clone()))
+    /// What is asked of a pass that carries out `order`.
+    pub(super) fn request<'o>(&'o self, order: &'o Order<'_>) -> Option<&'o Request> {
+        self.asked.as_ref().or(order.request.as_ref())
     }
 
-    /// The newest version of `agent`, those that this pass accepts included and one that it makes left out.
-    pub fn newest(&self, agent: &AgentId) -> Option<VersionNumber> {
-        let known = self.observed.agents.get(agent).and_then(|state| state.versions.keys().next_back().copied());
-        let accepted = self.observed.candidates.iter().filter(|candidate| {
-            candidate.tag.agent == *agent && !candidate.create && matches!(candidate.verdict, Verdict::Accept(_))
-        });
-        accepted.map(|candidate| candidate.tag.number).max().max(known)
+    /// Tags of the accepted versions that stand where they should.
+    pub fn accepted_tags(&self) -> impl Iterator<Item = VersionTag> {
+        let known = standing_tags(&self.observed.agents);
+        let fresh = self.observed.candidates.iter().filter(|it| matches!(it.verdict, Verdict::Accept(_)));
+        known.chain(fresh.map(|candidate| candidate.tag.clone()))
     }
 
     /// What becomes of the ledger's branch, if it is not where it should be.
@@ -94,15 +93,15 @@ pub fn open(context: &Context<'_>, scope: &Scope) -> Result<Opened> {
     Ok(Opened { world, default_tip, policy, policy_note })
 }
 
-/// Looks at the world for `order`. With `seed`, a remote that has none is given the ledger of this clone; without,
-/// nothing is written.
+/// Looks at the world for `order`, or says at once what it comes to, before a publisher is asked. With `seed`, a remote
+/// that has none is given the ledger of this clone; without, nothing is written.
 pub fn look<'r>(
     context: &Context<'r>,
-    order: &Order,
+    order: &Order<'_>,
     memory: &mut Memory,
     opened: Opened,
     seed: bool,
-) -> Result<View<'r>> {
+) -> Result<ControlFlow<Decided, View<'r>>> {
     let repository = context.repository;
     let Opened { mut world, default_tip, policy, policy_note } = opened;
     let mut unseeded = false;
@@ -141,12 +140,30 @@ pub fn look<'r>(
     let mut looking = Looking::new(repository, &world, ledger, memory, &order.scope)?;
     let agents = looking.agents(&order.scope)?;
     let mut candidates = looking.candidates(&agents)?;
-    if let Some(new) = &order.publish {
-        candidates.push(looking.new_version(new, &agents, &candidates, &[], context)?);
+    let (mut asked, mut draft) = (None, None);
+    // The tag of an interrupted publish may carry this very key: then it is accepted first, and is the answer.
+    if let Some(publisher) = order.publisher
+        && !carries_key(&candidates, order.key.as_ref())
+    {
+        // A key is asked before the publisher, whose draft may be another one by now, or a broken one.
+        if let Some(decided) = remembered(&ledger, order.key.as_ref(), context.now)? {
+            return Ok(ControlFlow::Break(decided));
+        }
+        let newest = looking.newest(publisher.agent, &agents, &candidates)?;
+        let Some(publish) = (publisher.decide)(&Standing { ledger: &ledger, newest })? else {
+            // What the publisher met is here by name, to be merged or looked at.
+            world.follow(repository, standing_tags(&agents))?;
+            return Ok(ControlFlow::Break(Decided::Withdrawn));
+        };
+        asked = Some(publish.request);
+        if let Some(new) = publish.version {
+            candidates.push(looking.new_version(&new, &agents, &candidates, &[], context)?);
+            draft = new.draft;
+        }
     }
     let mut waits = Vec::new();
     if policy.publish_on == PublishOn::Merge
-        && order.publish.is_none()
+        && order.publisher.is_none()
         && let Some(tip) = default_tip
     {
         let merged = looking.merged_versions(tip, &order.scope, &agents, &candidates, context, &mut waits)?;
@@ -175,7 +192,42 @@ pub fn look<'r>(
         observed.agents.extend(more);
         (observed.environments, tips) = environments(repository, &world, &ledger, &observed)?;
     }
-    Ok(View { world, ledger, ledger_ref, rebuilt, tips, default_tip, policy_note, ignored, unseeded, observed })
+    Ok(ControlFlow::Continue(View {
+        world,
+        ledger,
+        ledger_ref,
+        rebuilt,
+        tips,
+        default_tip,
+        policy_note,
+        ignored,
+        unseeded,
+        asked,
+        draft,
+        observed,
+    }))
+}
+
+/// Tags of the versions of `agents` that stand where they should.
+fn standing_tags(agents: &BTreeMap<AgentId, ObservedAgent>) -> impl Iterator<Item = VersionTag> {
+    agents.iter().flat_map(|(agent, state)| {
+        let right = state.versions.keys().filter(|number| !state.astray.contains_key(number));
+        right.map(|number| VersionTag { agent: agent.clone(), number: *number })
+    })
+}
+
+/// What the idempotency key `key` was answered with, if it came before.
+pub(super) fn remembered(ledger: &Ledger<'_>, key: Option<&Key>, now: jiff::Timestamp) -> Result<Option<Decided>> {
+    let Some(key) = key else { return Ok(None) };
+    let Some(record) = ledger.key(&key.name)?.filter(|record| !record.is_expired(now)) else { return Ok(None) };
+    Ok(Some(if record.request == key.request { Decided::Replayed(record.answer) } else { Decided::KeyReused }))
+}
+
+fn carries_key(candidates: &[Candidate], key: Option<&Key>) -> bool {
+    candidates.iter().any(|candidate| match (&candidate.verdict, key) {
+        (Verdict::Accept(accepted), Some(key)) => accepted.key.is_some_and(|(name, _)| name == key.name),
+        _ => false,
+    })
 }
 
 fn proposed_agents(environment: &ObservedEnvironment) -> Vec<AgentId> {

@@ -1,14 +1,15 @@
 //! A pass from look to done, tried again when somebody was faster.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::apply::apply;
 use super::history::GitHistory;
 use super::memory::{Memory, Settled, fingerprint};
-use super::observe::{View, look, open};
+use super::observe::{View, look, open, remembered};
 use super::parts::Part;
 use super::{Context, Key, Order, Outcome, Remember};
-use crate::domain::{Digest, ObjectId};
+use crate::domain::Digest;
 use crate::plan::{Answer, Observed, Plan, Step, plan};
 use crate::store::{Error, Result};
 
@@ -26,15 +27,12 @@ pub enum Decided {
     Replayed(serde_json::Value),
     /// The idempotency key came with another request before.
     KeyReused,
-    /// A version came in that the publisher has not seen: what to publish is to be decided again.
-    Overtaken {
-        /// The ledger's newest commit.
-        ledger: Option<ObjectId>,
-    },
+    /// The publisher wants nothing made.
+    Withdrawn,
 }
 
 /// Runs one pass. `answer` turns what the request came to into what an idempotency key remembers.
-pub fn run(context: &Context<'_>, order: &Order, memory: &mut Memory, answer: &Remember<'_>) -> Result<Decided> {
+pub fn run(context: &Context<'_>, order: &Order<'_>, memory: &mut Memory, answer: &Remember<'_>) -> Result<Decided> {
     match attempt(context, order, memory, answer, None) {
         // What the remote said no to may have been decided on a state that has passed: read and decide once more.
         Err(failure) if matches!(failure.0, Error::PushRefused { .. }) => {}
@@ -55,7 +53,7 @@ pub fn run(context: &Context<'_>, order: &Order, memory: &mut Memory, answer: &R
 /// the part that was asked for is an error; others are told.
 fn one_by_one(
     context: &Context<'_>,
-    order: &Order,
+    order: &Order<'_>,
     memory: &mut Memory,
     answer: &Remember<'_>,
     plan: &Plan,
@@ -100,7 +98,7 @@ fn one_by_one(
 /// An error comes with the plan that met it.
 fn attempt(
     context: &Context<'_>,
-    order: &Order,
+    order: &Order<'_>,
     memory: &mut Memory,
     answer: &Remember<'_>,
     part: Option<&Part>,
@@ -116,13 +114,15 @@ fn attempt(
         if let Some(outcome) = quiet(context, mark) {
             return Ok(Decided::Done(outcome));
         }
-        let view = look(context, order, memory, opened, true).map_err(unplanned)?;
-        if let Some(decided) = remembered(&view, order.key.as_ref(), context.now).map_err(unplanned)? {
+        let view = match look(context, order, memory, opened, true).map_err(unplanned)? {
+            ControlFlow::Continue(view) => view,
+            ControlFlow::Break(decided) => {
+                context.repository.drop_staged();
+                return Ok(decided);
+            }
+        };
+        if let Some(decided) = remembered(&view.ledger, order.key.as_ref(), context.now).map_err(unplanned)? {
             return Ok(decided);
-        }
-        if order.publish.as_ref().is_some_and(|new| view.newest(&new.agent) != new.after) {
-            context.repository.drop_staged();
-            return Ok(Decided::Overtaken { ledger: view.ledger.tip() });
         }
         let mut plan = decide(context, &view, order).map_err(unplanned)?;
         let key = match (&order.key, &plan.answer) {
@@ -135,7 +135,7 @@ fn attempt(
         }
         match apply(context, &view, plan.clone(), key) {
             // The tag of an interrupted publish carried this very key: its answer is in the ledger now.
-            Ok(outcome) if order.request.is_none() && accepts_key(&outcome.plan, order.key.as_ref()) => {}
+            Ok(outcome) if view.request(order).is_none() && accepts_key(&outcome.plan, order.key.as_ref()) => {}
             Ok(outcome) => {
                 let idle = outcome.plan.steps.is_empty() && outcome.ledger.is_none();
                 if let (Some(fingerprint), true) = (mark, idle) {
@@ -206,9 +206,11 @@ pub struct Foreseen {
 }
 
 /// What a pass would do, without carrying it out; only tracking refs follow the remote.
-pub fn foresee(context: &Context<'_>, order: &Order, memory: &mut Memory) -> Result<Foreseen> {
+pub fn foresee(context: &Context<'_>, order: &Order<'_>, memory: &mut Memory) -> Result<Foreseen> {
     let opened = open(context, &order.scope)?;
-    let view = look(context, order, memory, opened, false)?;
+    let ControlFlow::Continue(view) = look(context, order, memory, opened, false)? else {
+        unreachable!("only a publisher is asked, and none publishes without carrying it out");
+    };
     let plan = decide(context, &view, order)?;
     context.repository.drop_staged();
     let ledger = view.ledger_trouble();
@@ -216,12 +218,16 @@ pub fn foresee(context: &Context<'_>, order: &Order, memory: &mut Memory) -> Res
 }
 
 /// The plan of a pass, without carrying it out.
-pub fn dry_run(context: &Context<'_>, order: &Order, memory: &mut Memory) -> Result<(Plan, Observed, Option<String>)> {
+pub fn dry_run(
+    context: &Context<'_>,
+    order: &Order<'_>,
+    memory: &mut Memory,
+) -> Result<(Plan, Observed, Option<String>)> {
     let Foreseen { plan, observed, policy_note, .. } = foresee(context, order, memory)?;
     Ok((plan, observed, policy_note))
 }
 
-fn decide(context: &Context<'_>, view: &View<'_>, order: &Order) -> Result<Plan> {
+fn decide(context: &Context<'_>, view: &View<'_>, order: &Order<'_>) -> Result<Plan> {
     let observed = &view.observed;
     let heads = observed.environments.iter().filter_map(|environment| {
         let head = environment.head.as_ref().or(environment.renamed.as_ref().map(|(_, head)| head))?;
@@ -239,16 +245,7 @@ fn decide(context: &Context<'_>, view: &View<'_>, order: &Order) -> Result<Plan>
         policy: observed.policy.clone(),
         entries: if wants_entries { entries.collect() } else { Default::default() },
     };
-    plan(observed, order.request.as_ref(), &history, context.now)
-}
-
-fn remembered(view: &View<'_>, key: Option<&Key>, now: jiff::Timestamp) -> Result<Option<Decided>> {
-    let Some(key) = key else { return Ok(None) };
-    let Some(record) = view.ledger.key(&key.name)? else { return Ok(None) };
-    if record.is_expired(now) {
-        return Ok(None);
-    }
-    Ok(Some(if record.request == key.request { Decided::Replayed(record.answer) } else { Decided::KeyReused }))
+    plan(observed, view.request(order), &history, context.now)
 }
 
 /// Between a half and one and a half, different in each process and each time.

@@ -11,7 +11,7 @@ use crate::domain::version::FARTHEST_AHEAD;
 use crate::domain::{AgentId, ObjectId, VersionNumber, VersionTag};
 use crate::plan::{AstrayTag, Candidate, KnownVersion, ObservedAgent, Verdict, Wait};
 use crate::policy::Policy;
-use crate::store::{AgentContent, AgentFolder, Error, Ledger, Located, Repository, Result, Scope, World};
+use crate::store::{AgentContent, AgentFolder, Entry, Error, Ledger, Located, Repository, Result, Scope, World};
 
 /// One look at tags and ledger.
 pub(super) struct Looking<'r, 'a> {
@@ -180,6 +180,24 @@ impl<'r, 'a> Looking<'r, 'a> {
         Ok(candidates)
     }
 
+    /// The newest version of `agent`, with those that this pass accepts.
+    pub(super) fn newest(
+        &self,
+        agent: &AgentId,
+        agents: &BTreeMap<AgentId, ObservedAgent>,
+        candidates: &[Candidate],
+    ) -> Result<Option<(VersionNumber, Entry)>> {
+        let known = agents.get(agent).and_then(|state| state.versions.iter().next_back());
+        let known = known.map(|(number, version)| (*number, version.entry));
+        let accepted = candidates.iter().filter(|candidate| candidate.tag.agent == *agent);
+        let accepted = accepted.filter_map(|candidate| match &candidate.verdict {
+            Verdict::Accept(accepted) => Some((candidate.tag.number, accepted.entry)),
+            _ => None,
+        });
+        let newest = accepted.chain(known).max_by_key(|(number, _)| *number);
+        newest.map(|(number, entry)| Ok((number, self.repository.read_entry(entry)?))).transpose()
+    }
+
     /// The number after the highest among tags, entries and refusals.
     fn next_number(
         &self,
@@ -298,7 +316,7 @@ impl<'r, 'a> Looking<'r, 'a> {
             let mut message = crate::domain::record::one_line(subject);
             message.push('\n');
             let tagger = context.committer.clone();
-            let new = NewVersion { agent: agent.clone(), commit: tip, tagger, message, after: None };
+            let new = NewVersion { agent: agent.clone(), commit: tip, tagger, message, draft: None };
             let taken: Vec<_> = made.iter().map(|candidate| candidate.tag.agent.clone()).collect();
             let candidate = self.new_version(&new, agents, candidates, &taken, context)?;
             if let Verdict::Refuse(rejection) = &candidate.verdict {

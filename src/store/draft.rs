@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 use std::time::SystemTime;
 
 use git2::ObjectType;
@@ -64,6 +65,53 @@ impl Draft {
     }
 }
 
+/// A draft that git is still reading.
+pub struct DraftUnderWay<'r> {
+    repository: &'r Repository,
+    git: Git,
+    adding: Option<JoinHandle<Result<Vec<u8>>>>,
+    conflicted: BTreeSet<String>,
+    folder: Option<tempfile::TempDir>,
+    objects: PathBuf,
+    base: Option<Vec<u8>>,
+}
+
+impl DraftUnderWay<'_> {
+    /// Waits for git.
+    pub fn finish(mut self) -> Result<Draft> {
+        if let Some(adding) = self.adding.take() {
+            adding.join().expect("waiting for git does not panic")?;
+        }
+        let folder = self.folder.take().expect("a draft is finished once");
+        let index = folder.path().join("index");
+        let (root, trees) = if self.conflicted.is_empty() {
+            match self.repository.tree_of_plain(&index)? {
+                Some(found) => found,
+                None => (write_tree(&self.git)?, Vec::new()),
+            }
+        } else {
+            // Conflicts elsewhere stop git from writing any tree. They are not this draft's business, and stay in the
+            // index that a publish installs: only a copy for the tree goes without them.
+            let copy = folder.path().join("index-for-tree");
+            std::fs::copy(&index, &copy).doing(|| "prepare a draft in the temporary folder".to_owned())?;
+            let git = self.git.clone().env("GIT_INDEX_FILE", &copy);
+            git.run_with_input(&["update-index", "--force-remove", "-z", "--stdin"], unmerged_paths(&git)?)?;
+            (write_tree(&git)?, Vec::new())
+        };
+        let (conflicted, objects) = (std::mem::take(&mut self.conflicted), std::mem::take(&mut self.objects));
+        Ok(Draft { root, conflicted, trees, folder, objects, base: self.base.take() })
+    }
+}
+
+impl Drop for DraftUnderWay<'_> {
+    /// Git writes into a folder that goes with this.
+    fn drop(&mut self) {
+        if let Some(adding) = self.adding.take() {
+            let _ = adding.join();
+        }
+    }
+}
+
 pub(super) fn modified(path: &Path) -> Option<SystemTime> {
     path.metadata().ok()?.modified().ok()
 }
@@ -86,6 +134,11 @@ impl Repository {
 
     /// The draft of the agents `located`.
     pub fn draft(&self, located: &[&Located]) -> Result<Draft> {
+        self.begin_draft(located)?.finish()
+    }
+
+    /// Lets git begin with the draft of the agents `located`, beside whatever the caller does meanwhile.
+    pub fn begin_draft(&self, located: &[&Located]) -> Result<DraftUnderWay<'_>> {
         let work_dir = self.work_dir().ok_or_else(|| Error::Unsupported {
             what: "a bare repository has no working tree, so no draft".to_owned(),
             hint: "name a branch instead: draft:<branch>".to_owned(),
@@ -123,26 +176,13 @@ impl Repository {
             },
         };
         let pathspecs = self.pathspecs(&git, located)?;
-        if !pathspecs.is_empty() {
+        let adding = (!pathspecs.is_empty()).then(|| {
             let mut args = vec!["add".to_owned(), "-A".to_owned(), "--sparse".to_owned(), "--".to_owned()];
             args.extend(pathspecs);
-            git.run(&args)?;
-        }
-        let (root, trees) = if conflicted.is_empty() {
-            match self.tree_of_plain(&index)? {
-                Some(found) => found,
-                None => (write_tree(&git)?, Vec::new()),
-            }
-        } else {
-            // Conflicts elsewhere stop git from writing any tree. They are not this draft's business, and stay in the
-            // index that a publish installs: only a copy for the tree goes without them.
-            let copy = folder.path().join("index-for-tree");
-            std::fs::copy(&index, &copy).doing(doing)?;
-            let git = git.env("GIT_INDEX_FILE", &copy);
-            git.run_with_input(&["update-index", "--force-remove", "-z", "--stdin"], unmerged_paths(&git)?)?;
-            (write_tree(&git)?, Vec::new())
-        };
-        Ok(Draft { root, trees, conflicted, folder, objects, base })
+            let git = git.clone();
+            std::thread::spawn(move || git.run(&args))
+        });
+        Ok(DraftUnderWay { repository: self, git, adding, conflicted, folder: Some(folder), objects, base })
     }
 
     /// The tree of the index `file`, with those that git has not cached in it; nothing if only git can say it.
@@ -162,7 +202,7 @@ impl Repository {
     }
 
     /// The folder for new objects of drafts, which libgit2 reads like the repository's own.
-    fn quarantine(&self) -> Result<&Quarantine> {
+    pub(super) fn quarantine(&self) -> Result<&Quarantine> {
         if let Some(made) = self.quarantine.get() {
             return Ok(made);
         }

@@ -1,6 +1,12 @@
-//! Making a draft the user's own: its objects, the index that it was computed on, and the branch.
+//! Making a draft the user's own: the index that it was computed on, and its commit on the branch.
+//!
+//! Nothing of it happens before the version is decided. Its objects are written and synced together with the version's,
+//! then the index and the branch are moved, and the tag after them: whatever is missing after a power cut, what the tag
+//! names is there, and the folder is at worst staged.
 
+use std::cell::Cell;
 use std::io::Write as _;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tempfile::NamedTempFile;
@@ -14,49 +20,77 @@ use crate::domain::ObjectId;
 /// How long the user's own git commands are waited for when the index is locked.
 const INDEX_PATIENCE: Duration = Duration::from_millis(500);
 
-/// A draft and its commit on disk, before anything of the user's moves.
-pub struct DraftCommit<'r> {
-    repository: &'r Repository,
-    draft: &'r Draft,
+/// A draft and its commit, which the checked-out branch is to have.
+pub struct DraftCommit {
+    draft: Rc<Draft>,
     commit: ObjectId,
-    /// The index to install; nothing if it is the user's already.
-    index: Option<NamedTempFile>,
-    moves: RefMoves<'r>,
+    head: ObjectId,
+    log: String,
+    installed: Cell<bool>,
 }
 
-impl Repository {
-    /// Writes all staged objects, `commit` among them, and what `draft` needs to become the user's own.
-    pub fn write_commit<'r>(&'r self, draft: &'r Draft, commit: ObjectId) -> Result<DraftCommit<'r>> {
-        let bytes = std::fs::read(draft.index()).doing(|| "read the draft's index".to_owned())?;
-        let index = if draft.base.as_ref() == Some(&bytes) { None } else { Some(self.waiting_index(draft, &bytes)?) };
-        let moves = RefMoves::prepare_unsynced(self, [commit])?;
-        let mut beside = moves.files();
-        beside.extend(index.as_ref().map(|file| file.path().to_owned()));
-        self.flush_with(&beside)?;
-        Ok(DraftCommit { repository: self, draft, commit, index, moves })
+impl DraftCommit {
+    /// The staged commit `commit` of `draft`, for the branch that is at `head` now; `log` goes into its reflog.
+    pub fn new(draft: Rc<Draft>, commit: ObjectId, head: ObjectId, log: String) -> Self {
+        DraftCommit { draft, commit, head, log, installed: Cell::new(false) }
     }
 
-    fn waiting_index(&self, draft: &Draft, bytes: &[u8]) -> Result<NamedTempFile> {
+    /// Whether it is the user's own by now.
+    pub fn is_installed(&self) -> bool {
+        self.installed.get()
+    }
+
+    /// Waits until neither the branch nor the index is locked.
+    pub fn wait_for_locks(&self, repository: &Repository) -> Result<()> {
+        let branch = repository.read_symbolic("HEAD").unwrap_or_else(|| "HEAD".to_owned());
+        repository.wait_for_locks([branch.as_str()], true)
+    }
+
+    /// What the branch is to point at.
+    pub fn commit(&self) -> ObjectId {
+        self.commit
+    }
+
+    /// The index to install, beside the user's and not synced; nothing if it is the user's already.
+    pub(super) fn waiting_index(&self, repository: &Repository) -> Result<Option<NamedTempFile>> {
+        let bytes = std::fs::read(self.draft.index()).doing(|| "read the draft's index".to_owned())?;
+        if self.draft.base.as_ref() == Some(&bytes) {
+            return Ok(None);
+        }
         let write = || -> std::io::Result<NamedTempFile> {
-            let mut file = waiting_file(self)?;
-            file.write_all(bytes)?;
-            if let Some(time) = modified(&draft.index()) {
+            let mut file = waiting_file(repository)?;
+            file.write_all(&bytes)?;
+            if let Some(time) = modified(&self.draft.index()) {
                 // Git compares again what is younger than its index.
                 file.as_file().set_modified(time)?;
             }
             Ok(file)
         };
-        write().doing(|| "write the new index".to_owned())
+        write().doing(|| "write the new index".to_owned()).map(Some)
     }
-}
 
-impl DraftCommit<'_> {
-    /// Makes the draft's index the user's own, if nobody changed theirs meanwhile.
-    ///
-    /// Returns false if somebody did; the draft is stale then.
-    pub fn install_index(&self) -> Result<bool> {
-        let Some(index) = &self.index else { return Ok(true) };
-        let repository = self.repository;
+    /// Makes the draft the user's own, if nobody changed their index or branch meanwhile. The index goes first: a power
+    /// cut between the two leaves the folder staged, which harms nobody.
+    pub(super) fn install(
+        &self,
+        repository: &Repository,
+        index: Option<&NamedTempFile>,
+        moves: &mut RefMoves<'_>,
+    ) -> Result<()> {
+        if let Some(index) = index {
+            self.install_index(repository, index)?;
+            crash_point("index installed");
+        }
+        match moves.make("HEAD", Some(self.head), self.commit, &self.log) {
+            Err(error) if error.is_lost_race() => return Err(Error::DraftMoved),
+            moved => moved?,
+        }
+        self.installed.set(true);
+        crash_point("draft committed");
+        Ok(())
+    }
+
+    fn install_index(&self, repository: &Repository, index: &NamedTempFile) -> Result<()> {
         let lock = repository.git_dir().join("index.lock");
         let started = Instant::now();
         while let Err(error) = link_or_copy(index.path(), &lock) {
@@ -72,15 +106,8 @@ impl DraftCommit<'_> {
         // Holding the lock: the index cannot change between this look and the rename.
         if std::fs::read(repository.index_file()).ok() != self.draft.base {
             let _ = std::fs::remove_file(&lock);
-            return Ok(false);
+            return Err(Error::DraftMoved);
         }
-        std::fs::rename(&lock, repository.index_file()).doing(|| "replace the index".to_owned())?;
-        Ok(true)
-    }
-
-    /// Moves the checked-out branch, or HEAD itself where it is detached, from `expected` to the commit.
-    pub fn move_head(mut self, expected: ObjectId, log: &str) -> Result<()> {
-        self.moves.make("HEAD", Some(expected), self.commit, log)?;
-        self.moves.finish()
+        std::fs::rename(&lock, repository.index_file()).doing(|| "replace the index".to_owned())
     }
 }

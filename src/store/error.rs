@@ -52,6 +52,9 @@ pub enum Error {
         /// What it is now, if that could be read.
         actual: Option<ObjectId>,
     },
+    /// The index or HEAD changed since the draft was read, so it is another draft now.
+    #[error("the index or HEAD changed while the draft was being read")]
+    DraftMoved,
     /// A lock file stands in the way and stayed there.
     #[error("the lock file `{}` stands in the way ({} old)", path.display(), age_text(*age))]
     Locked {
@@ -143,6 +146,9 @@ pub fn age_text(age: std::time::Duration) -> String {
 }
 
 impl Error {
+    /// How [`Error::DraftMoved`] is called in JSON.
+    pub const DRAFT_MOVED: &str = "draft_moved";
+
     /// Whether reading again and deciding again may succeed.
     pub fn is_lost_race(&self) -> bool {
         matches!(self, Error::RefMoved { .. })

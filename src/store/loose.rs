@@ -51,6 +51,19 @@ impl Repository {
         Ok(())
     }
 
+    /// Lets libgit2 read the staged object `id` before it is written: until then it lies with the objects of drafts.
+    pub fn show_staged(&self, id: ObjectId) -> Result<()> {
+        let mut staged = self.staged.borrow_mut();
+        let (kind, bytes) = staged.get(id).expect("only staged objects are shown");
+        let deflated = Deflate::default().object(*kind, bytes);
+        let objects = self.quarantine()?.objects();
+        let shown = write_unfinished(&objects, id, &deflated)
+            .and_then(|unfinished| unfinished.file.persist(place_of(&objects, id)).map_err(|error| error.error));
+        shown.doing(|| format!("prepare object {id} in the temporary folder"))?;
+        staged.quarantine();
+        Ok(())
+    }
+
     /// One pack of the objects `new`.
     fn write_pack(&self, staged: &Staged, new: &[ObjectId]) -> Result<()> {
         let doing = || "write a pack".to_owned();

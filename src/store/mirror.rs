@@ -94,8 +94,8 @@ impl World {
             return Ok(false);
         }
         let changes = [Change { place: RefPlace::Ledger, expected: Some(theirs), new: seen }];
-        let written = self.write(repository, &changes)?;
-        self.commit(repository, &changes, written)?;
+        let written = self.write(repository, &changes, None)?;
+        self.commit(repository, &changes, None, written)?;
         Ok(true)
     }
 }

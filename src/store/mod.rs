@@ -19,6 +19,7 @@ mod durable;
 mod error;
 mod follow;
 mod git_program;
+mod hints;
 mod history;
 mod index_file;
 mod ledger;
@@ -30,6 +31,7 @@ mod names;
 mod objects;
 mod other_remote;
 mod packed_refs;
+mod policy_history;
 mod promised;
 mod push_steps;
 mod quarantine;
@@ -55,7 +57,7 @@ pub use branches::{EnvironmentTree, Tip, controller, environment_root, hold_path
 pub use content::AgentContent;
 pub use crash::crash_point;
 pub use discard::{DISCARDED, KEPT_DAYS};
-pub use draft::Draft;
+pub use draft::{Draft, DraftUnderWay};
 pub use draft_branch::{DraftMove, drafts_of};
 pub use draft_commit::DraftCommit;
 pub use error::{Error, Result, age_text};
@@ -107,7 +109,7 @@ pub struct Repository {
 impl Repository {
     /// Opens the repository at or above `dir`.
     pub fn open(dir: &Path) -> Result<Self> {
-        sync_to_disk();
+        set_options();
         let git = git2::Repository::open_ext(dir, git2::RepositoryOpenFlags::empty(), &[] as &[&Path])
             .map_err(|error| cannot_open(dir, error))?;
         Ok(Repository {
@@ -175,10 +177,11 @@ impl Repository {
     }
 }
 
-/// Turns on fsync of objects, refs and their folders for the whole process, before the first repository is opened.
+/// Sets libgit2's options for the whole process, before the first repository is opened: fsync of objects, refs and
+/// their folders, and no hashing of what is read.
 ///
 /// libgit2 leaves it off by default and git2 has no wrapper for the option.
-fn sync_to_disk() {
+fn set_options() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // libgit2 must be initialised before options are set; any git2 call does that.
@@ -193,7 +196,17 @@ fn sync_to_disk() {
             )
         };
         assert_eq!(code, 0, "libgit2 knows the fsync option");
+        // Git too takes objects at their word when it reads them; that they are what their names say is looked at when
+        // they come in, and by `verify`.
+        git2::opts::strict_hash_verification(false);
     });
+}
+
+/// Lets libgit2 hash every object that this process reads from now on, and refuse those that are not what they are
+/// called.
+pub fn verify_hashes() {
+    set_options();
+    git2::opts::strict_hash_verification(true);
 }
 
 fn cannot_open(dir: &Path, error: git2::Error) -> Error {

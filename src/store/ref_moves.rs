@@ -46,6 +46,7 @@ impl<'r> RefMoves<'r> {
         new: impl IntoIterator<Item = ObjectId>,
     ) -> Result<Self> {
         let doing = || "get ready to move refs".to_owned();
+        remove_forgotten(repository);
         let mut values: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for id in new {
             let mut file = waiting_file(repository).doing(doing)?;
@@ -182,15 +183,13 @@ pub(super) fn waiting_file(repository: &Repository) -> std::io::Result<NamedTemp
             std::fs::create_dir_all(&folder)?;
             file.tempfile_in(&folder)
         }
-        made => {
-            remove_forgotten(&folder);
-            made
-        }
+        made => made,
     }
 }
 
-fn remove_forgotten(folder: &Path) {
+fn remove_forgotten(repository: &Repository) {
     use std::os::unix::fs::MetadataExt as _;
+    let folder = repository.own_dir().join(WAITING);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         // An index has the time of what it was made from; when a file got that is another time.

@@ -30,6 +30,11 @@ impl Staged {
         self.quarantined
     }
 
+    /// Notes that some lie in a quarantine.
+    pub(super) fn quarantine(&mut self) {
+        self.quarantined = true;
+    }
+
     /// Those of the staged objects that are `new`, each after all that it names.
     pub(super) fn in_order(&self, new: impl Fn(ObjectId) -> bool) -> Vec<ObjectId> {
         let mut waiting: HashSet<ObjectId> = self.order.iter().copied().filter(|&id| new(id)).collect();
@@ -78,7 +83,7 @@ impl Repository {
     /// Stages an object of a draft's quarantine, which the object database can see but does not own.
     pub(super) fn stage_foreign(&self, kind: ObjectType, bytes: &[u8]) {
         self.stage(kind, bytes.to_vec());
-        self.staged.borrow_mut().quarantined = true;
+        self.staged.borrow_mut().quarantine();
     }
 
     fn stage(&self, kind: ObjectType, bytes: Vec<u8>) -> ObjectId {

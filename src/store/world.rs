@@ -9,8 +9,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tempfile::NamedTempFile;
+
 use super::ref_moves::RefMoves;
-use super::{Error, Repository, Result, crash_point};
+use super::{DraftCommit, Error, Repository, Result, crash_point};
 use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionTag};
 use crate::policy::Policy;
 
@@ -71,7 +73,11 @@ pub struct Change {
 }
 
 /// Everything that moving some refs rests on, on disk.
-pub struct Written<'r>(RefMoves<'r>);
+pub struct Written<'r> {
+    moves: RefMoves<'r>,
+    /// The index of the draft that is published, unless it is the user's already.
+    index: Option<NamedTempFile>,
+}
 
 /// Where refs are read and written.
 #[derive(Clone, Debug)]
@@ -217,21 +223,44 @@ impl World {
         if self.remote { TRACKED_TAGS } else { "refs/tags/" }
     }
 
-    /// Writes all staged objects and what moving refs as `changes` says takes, synced with all that they rest on.
-    pub fn write<'r>(&self, repository: &'r Repository, changes: &[Change]) -> Result<Written<'r>> {
+    /// Writes all staged objects and what moving refs as `changes` says takes, synced with all that they rest on; the
+    /// same for making `draft` the user's own.
+    pub fn write<'r>(
+        &self,
+        repository: &'r Repository,
+        changes: &[Change],
+        draft: Option<&DraftCommit>,
+    ) -> Result<Written<'r>> {
         // The ledger's tip is also remembered as the newest one seen.
         let ledger = changes.iter().filter(|change| change.place == RefPlace::Ledger);
         let values = changes.iter().chain(ledger).map(|change| change.new).filter(|_| !self.remote);
-        let moves = RefMoves::prepare_unsynced(repository, values)?;
-        repository.flush_with(&moves.files())?;
+        let moves = RefMoves::prepare_unsynced(repository, values.chain(draft.map(DraftCommit::commit)))?;
+        let index = match draft {
+            Some(draft) => draft.waiting_index(repository)?,
+            None => None,
+        };
+        let mut beside = moves.files();
+        beside.extend(index.as_ref().map(|file| file.path().to_owned()));
+        repository.flush_with(&beside)?;
         repository.sync_foreign_objects()?;
-        Ok(Written(moves))
+        Ok(Written { moves, index })
     }
 
     /// Moves all of `changes` or, on a remote, none. In this repository alone the ledger goes before the environments
-    /// that it speaks of, and a lost race on it moves nothing after it.
-    pub fn commit(&self, repository: &Repository, changes: &[Change], written: Written<'_>) -> Result<()> {
+    /// that it speaks of, and a lost race on it moves nothing after it. `draft` is made the user's own before all.
+    pub fn commit(
+        &self,
+        repository: &Repository,
+        changes: &[Change],
+        draft: Option<&DraftCommit>,
+        written: Written<'_>,
+    ) -> Result<()> {
+        let Written { mut moves, index } = written;
+        if let Some(draft) = draft {
+            draft.install(repository, index.as_ref(), &mut moves)?;
+        }
         if self.remote {
+            moves.finish()?;
             self.push(repository, changes)?;
             crash_point("pushed");
             // The remote has decided: whatever keeps this clone from following now, the next fetch brings.
@@ -248,7 +277,6 @@ impl World {
         };
         let mut ordered: Vec<_> = changes.iter().collect();
         ordered.sort_by_key(|change| order(change));
-        let mut moves = written.0;
         for change in ordered {
             let name = self.published_name(&change.place);
             let moved = moves.make(&name, change.expected, change.new, "pointsman");

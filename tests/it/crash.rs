@@ -223,7 +223,6 @@ fn a_publish_stopped_anywhere() {
         },
         args: &["publish", "support", "--note", "three"],
         at_least: &[
-            "draft written",
             "index locked",
             "index installed",
             "draft committed",

@@ -530,3 +530,29 @@ fn waiting_helps_only_where_time_does() {
     repo.policy(&two("confirm = true\ngates = { soak = \"300h\" }"));
     repo.promote("live", &["--wait"]).refused("it asks for confirmation", "");
 }
+
+#[test]
+fn a_long_history_without_a_policy_is_walked_once() {
+    let world = World::new();
+    let repo = world.repository("shop");
+    let oldest = repo.git_out(&["rev-parse", "HEAD"]);
+    for number in 0..40 {
+        repo.git(&["commit", "-q", "--allow-empty", "-m", &format!("Work {number}")]).ok();
+    }
+    repo.publish_support("one");
+    // What lies below what was walked is not read again: the command does well without it.
+    let object = repo.path(&format!(".git/objects/{}/{}", &oldest[..2], &oldest[2..]));
+    let aside = world.path("aside");
+    std::fs::rename(&object, &aside).unwrap();
+    repo.promote("pre-release", &[]).ok();
+    std::fs::rename(&aside, &object).unwrap();
+    // And a policy that comes later counts, there or gone.
+    repo.policy(&two("confirm = true"));
+    repo.promote("live", &[]).refused("asks for confirmation", "--confirm");
+    repo.policy("nonsense = true\n");
+    assert!(repo.reconcile().contains("unknown key `nonsense`"));
+    repo.promote("live", &["--confirm"]).ok();
+    repo.git(&["rm", "-q", "pointsman.toml"]).ok();
+    repo.git(&["commit", "-qm", "Clean up"]).ok();
+    assert!(repo.reconcile().contains("not on the default branch any more"));
+}

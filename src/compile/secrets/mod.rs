@@ -37,6 +37,12 @@ struct Hit {
     what: &'static str,
 }
 
+/// Makes the patterns, which takes longer than most scans.
+pub(super) fn get_ready() {
+    shapes::get_ready();
+    assignment::get_ready();
+}
+
 /// Adds an error for every secret in `source` that looks live, and covers the secrets that `findings` quote.
 pub fn scan(source: &Source, findings: &mut Vec<Finding>) {
     let mut earlier: BTreeMap<String, Vec<usize>> = BTreeMap::new();

@@ -143,6 +143,10 @@ static STARTS: LazyLock<Regex> = LazyLock::new(|| {
     RegexBuilder::new(&pattern).unicode(false).size_limit(1 << 20).build().expect("the pattern is a list of literals")
 });
 
+pub(super) fn get_ready() {
+    LazyLock::force(&STARTS);
+}
+
 /// Every token in `text` that has a known shape and looks live.
 pub(super) fn find(text: &str, hits: &mut Vec<Hit>) {
     for start in STARTS.find_iter(text) {

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use super::PublishCall;
 use crate::compile::{Compilation, Finding};
 use crate::domain::{AgentId, ObjectId};
-use crate::ops::{Problem, Workspace, side};
+use crate::ops::side::{self, Found};
+use crate::ops::{Problem, Workspace};
 use crate::policy::Policy;
 use crate::store::{AgentContent, Draft, Entry, Located};
 
@@ -20,8 +20,7 @@ pub(super) struct Candidate {
 }
 
 /// Compiles what would be published; findings that are errors refuse it before anything is written.
-pub(super) fn candidate(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Result<Candidate, Problem> {
-    let side = side::draft(workspace, agent, call.draft.as_deref())?;
+pub(super) fn candidate(workspace: &Workspace, agent: &AgentId, side: Found) -> Result<Candidate, Problem> {
     let Compilation { findings, frozen } = side::compiled(workspace, &side)?;
     if frozen.is_none() {
         return Err(side::findings_problem(agent, &findings, "nothing was published"));

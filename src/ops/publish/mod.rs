@@ -1,27 +1,29 @@
 //! Publish: freeze the draft of one agent as its next version.
 //!
-//! The user's branch moves first, then the tag is made (that is the moment), then the ledger follows. Each step can
-//! be the last one before a power cut: what is missing is finished by the next pass, from git alone.
+//! One pass does it. While it looks at the world, git reads the draft; then the publisher decides what is tagged, and the
+//! user's branch moves first, then the tag is made (that is the moment), then the ledger follows. Each step can be the
+//! last one before a power cut: what is missing is finished by the next pass, from git alone.
 
 mod candidate;
 mod commit;
 mod message;
 
-use std::time::{Duration, Instant};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
 use super::inspect::VersionView;
+use super::side::{self, Reading};
 use super::words::must_fit;
 use super::{Problem, Workspace, idempotency};
 use crate::compile::Finding;
 use crate::domain::ledger::PublishAnswer;
 use crate::domain::{AgentId, EnvironmentName, Identity, ObjectId, VersionNumber, VersionTag};
 use crate::plan::{Answer, Intent, Plan, Request, Wait};
-use crate::reconcile::{Context, Decided, Key, Memory, NewVersion, Order, Outcome, run};
-use crate::store::{AgentContent, Ledger, RefPlace, Scope, crash_point};
-use candidate::{candidate, must_contain};
-use commit::commit_draft;
+use crate::reconcile::{Decided, Key, NewVersion, Order, Outcome, Publish, Publisher, Standing, run};
+use crate::store::{AgentContent, DraftCommit, Error, Ledger, RefPlace, Scope};
+use candidate::{Candidate, candidate, must_contain};
 pub use message::NO_NOTE;
 pub(super) use message::tag_message;
 
@@ -70,9 +72,6 @@ impl Published {
     }
 }
 
-/// How long a publish goes on being overtaken before it gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// How often a draft is read again because somebody changed it meanwhile.
 const DRAFT_READS: usize = 3;
 
@@ -83,110 +82,125 @@ pub fn publish(workspace: &Workspace, agent: &AgentId, call: &PublishCall) -> Re
     }
     let deepened = workspace.deepened()?;
     let workspace = deepened.as_ref().unwrap_or(workspace);
-    let mut publishing = Publishing::new(workspace, agent, call)?;
-    // A key is asked before the draft is read: another clone that asks again may have another draft, or a broken one.
-    let mut looked = None;
-    if publishing.key.is_some() {
-        match publishing.look()? {
-            Decided::Done(outcome) => looked = Some(outcome),
-            other => return publishing.answered(other),
-        }
-    }
-    let mut candidate = candidate(workspace, agent, call)?;
-    let started = Instant::now();
-    let mut draft_reads = 1;
-    // The commit that is tagged: made once, and used again with the next number when a race for one is lost.
-    let mut commit: Option<ObjectId> = None;
-    let mut overtaken: Option<ObjectId> = None;
-    let mut parent: Option<VersionNumber> = None;
+    let who = workspace.identity()?;
+    let key = idempotency::key(call.idempotency_key.as_deref(), workspace, &who, "publish", &(agent, call))?;
+    let mut reads = 0;
     loop {
-        // What the decision rests on is read once before anything of the user's moves. A ledger that was just read and
-        // has the version that came in between says it all; a bare tag must be accepted first.
-        let overtaken_by = Ledger::at(&workspace.repository, overtaken)?.versions(agent)?.into_iter().next_back();
-        let (tip, plan, policy) = match overtaken_by {
-            Some((number, _)) if parent.is_none_or(|parent| number > parent) => {
-                (overtaken.take(), Plan::default(), None)
-            }
-            _ => match looked.take().map_or_else(|| publishing.look(), |outcome| Ok(Decided::Done(outcome)))? {
-                Decided::Done(outcome) => (outcome.ledger_tip, outcome.plan, outcome.policy_note),
-                other => return publishing.answered(other),
-            },
-        };
-        let ledger = Ledger::at(&workspace.repository, tip)?;
-        let newest = ledger.versions(agent)?.into_iter().next_back();
-        parent = newest.map(|(number, _)| number);
-        if let Some((number, entry)) = newest {
-            let entry = ledger.entry(entry)?;
-            if entry.content == candidate.content {
-                let version = VersionView::read(workspace, &ledger, agent, number)?;
-                // Our own tag, made in an attempt that lost the race for the ledger, was accepted with that look.
-                let created =
-                    commit.is_some_and(|commit| commit == version.commit) && version.published_by == publishing.who;
-                if !created
-                    && publishing.key.is_some()
-                    && let Some(other) = publishing.keep_unchanged(number)?
-                {
-                    return publishing.answered(other);
-                }
-                return Ok(published(version, created, plan, policy, candidate.findings));
-            }
-            if !call.over {
-                must_contain(workspace, agent, &candidate, &entry)?;
-            }
-        }
-        let tagged = match commit {
-            Some(commit) => commit,
-            None => match commit_draft(workspace, agent, &candidate, &publishing.who, call)? {
-                Some(made) => *commit.insert(made),
-                None if draft_reads < DRAFT_READS => {
-                    draft_reads += 1;
-                    candidate = self::candidate(workspace, agent, call)?;
-                    continue;
-                }
-                None => {
-                    let message = "the index or HEAD keeps changing while the draft is being read";
-                    return Err(Problem::refused("draft_moved", message).hint("run it again"));
-                }
-            },
-        };
-        crash_point("draft committed");
-        let source = ledger_source(&ledger, agent, candidate.content)?;
-        match publishing.tag(tagged, parent, source)? {
-            Decided::Done(outcome) => return publishing.finished(*outcome, candidate.findings),
-            Decided::Overtaken { ledger } if started.elapsed() < PATIENCE => overtaken = ledger,
-            other => return publishing.answered(other),
+        reads += 1;
+        match Publishing::begin(workspace, agent, call, &who, key.as_ref()).run() {
+            Err(problem) if problem.code == Error::DRAFT_MOVED && reads < DRAFT_READS => {}
+            other => return other,
         }
     }
 }
 
-/// A publish under way: who asks for what, and the passes that it takes.
+/// A publish under way, of a draft that is read once.
 struct Publishing<'w> {
     workspace: &'w Workspace,
     agent: &'w AgentId,
     call: &'w PublishCall,
-    who: Identity,
-    key: Option<Key>,
-    context: Context<'w>,
-    memory: Memory,
+    who: &'w Identity,
+    key: Option<&'w Key>,
+    /// The draft while git reads it, until it is asked for.
+    reading: Cell<Option<Result<Reading<'w>, Problem>>>,
+    candidate: OnceCell<Candidate>,
+    /// The commit that is tagged: made once, and used again with the next number when a race for one is lost.
+    made: RefCell<Option<Made>>,
+    /// Why the order was withdrawn.
+    problem: Cell<Option<Problem>>,
+}
+
+/// The commit that a version was to be made of.
+#[derive(Clone)]
+struct Made {
+    commit: ObjectId,
+    draft: Option<Rc<DraftCommit>>,
 }
 
 impl<'w> Publishing<'w> {
-    fn new(workspace: &'w Workspace, agent: &'w AgentId, call: &'w PublishCall) -> Result<Self, Problem> {
-        let who = workspace.identity()?;
-        let key = idempotency::key(call.idempotency_key.as_deref(), workspace, &who, "publish", &(agent, call))?;
-        let (context, memory) = (workspace.context(), workspace.memory());
-        Ok(Publishing { workspace, agent, call, who, key, context, memory })
+    /// Git begins to read the draft, and the compiler gets ready, while the pass looks at the world.
+    fn begin(
+        workspace: &'w Workspace,
+        agent: &'w AgentId,
+        call: &'w PublishCall,
+        who: &'w Identity,
+        key: Option<&'w Key>,
+    ) -> Self {
+        crate::compile::get_ready();
+        let reading = side::begin(workspace, agent, call.draft.as_deref());
+        let (candidate, made, problem) = Default::default();
+        Publishing { workspace, agent, call, who, key, reading: Cell::new(Some(reading)), candidate, made, problem }
     }
 
-    fn pass(&mut self, request: Option<Request>, publish: Option<NewVersion>) -> Result<Decided, Problem> {
-        let scope = Scope::Agents([self.agent.clone()].into());
-        let order = Order { scope, request, publish, key: self.key.clone() };
-        Ok(run(&self.context, &order, &mut self.memory, &|answer, _| kept_answer(answer))?)
+    fn run(&self) -> Result<Published, Problem> {
+        let Publishing { workspace, agent, .. } = *self;
+        let decide = |standing: &Standing<'_>| self.decide(standing);
+        let order = Order {
+            scope: Scope::Agents([agent.clone()].into()),
+            request: None,
+            publisher: Some(Publisher { agent, decide: &decide }),
+            key: self.key.cloned(),
+        };
+        match run(&workspace.context(), &order, &mut workspace.memory(), &|answer, _| kept_answer(answer))? {
+            Decided::Done(outcome) => self.finished(*outcome),
+            Decided::Withdrawn => Err(self.problem.take().expect("who withdraws says why")),
+            Decided::Replayed(answer) => self.replay(idempotency::kept(answer)?),
+            Decided::KeyReused => Err(idempotency::reused()),
+        }
     }
 
-    /// A pass without a request: finishes what an interrupted one left, and says what there is.
-    fn look(&mut self) -> Result<Decided, Problem> {
-        self.pass(None, None)
+    /// Decides what is published, in view of `standing`; what is wrong with the draft withdraws the order.
+    fn decide(&self, standing: &Standing<'_>) -> crate::store::Result<Option<Publish>> {
+        match self.version(standing) {
+            Ok(publish) => Ok(Some(publish)),
+            Err(problem) => {
+                self.problem.set(Some(problem));
+                Ok(None)
+            }
+        }
+    }
+
+    fn version(&self, standing: &Standing<'_>) -> Result<Publish, Problem> {
+        let Publishing { workspace, agent, call, who, .. } = *self;
+        let candidate = self.candidate()?;
+        let newest = standing.newest.as_ref();
+        if let Some((number, entry)) = newest {
+            if entry.content == candidate.content {
+                return Ok(Publish { request: self.request(Some(*number)), version: None });
+            }
+            if !call.over {
+                must_contain(workspace, agent, candidate, entry)?;
+            }
+        }
+        let made = self.commit(candidate)?;
+        let draft = made.draft.filter(|draft| !draft.is_installed());
+        let source = ledger_source(standing.ledger, agent, candidate.content)?;
+        let message = tag_message(call, newest.map(|(number, _)| *number), source, self.key);
+        let new = NewVersion { agent: agent.clone(), commit: made.commit, tagger: who.clone(), message, draft };
+        Ok(Publish { request: self.request(None), version: Some(new) })
+    }
+
+    /// What is published, compiled when it is first asked for.
+    fn candidate(&self) -> Result<&Candidate, Problem> {
+        if self.candidate.get().is_none() {
+            let reading = self.reading.take().expect("a draft is read once")?;
+            let side = reading.finish(self.workspace, self.agent)?;
+            let candidate = candidate(self.workspace, self.agent, side)?;
+            return Ok(self.candidate.get_or_init(|| candidate));
+        }
+        Ok(self.candidate.get().expect("it was just there"))
+    }
+
+    /// The commit to tag. What was staged for it may be forgotten by now, unless it is the user's already.
+    fn commit(&self, candidate: &Candidate) -> Result<Made, Problem> {
+        let before = self.made.borrow().clone();
+        if let Some(made) = before.filter(|made| made.draft.as_ref().is_none_or(|draft| draft.is_installed())) {
+            return Ok(made);
+        }
+        let draft = commit::stage(self.workspace, self.agent, candidate, self.who, self.call)?.map(Rc::new);
+        let made = Made { commit: draft.as_ref().map_or(candidate.base, |draft| draft.commit()), draft };
+        self.made.replace(Some(made.clone()));
+        Ok(made)
     }
 
     fn request(&self, unchanged: Option<VersionNumber>) -> Request {
@@ -198,54 +212,30 @@ impl<'w> Publishing<'w> {
         }
     }
 
-    /// Keeps for the key that nothing was made because `number` is there; returns what was decided if not that.
-    fn keep_unchanged(&mut self, number: VersionNumber) -> Result<Option<Decided>, Problem> {
-        let decided = self.pass(Some(self.request(Some(number))), None)?;
-        Ok(Some(decided).filter(|decided| !matches!(decided, Decided::Done(_))))
-    }
-
-    /// Tags `commit` as the version after `parent`.
-    fn tag(
-        &mut self,
-        commit: ObjectId,
-        parent: Option<VersionNumber>,
-        source: Option<VersionNumber>,
-    ) -> Result<Decided, Problem> {
-        let message = tag_message(self.call, parent, source, self.key.as_ref());
-        let (agent, tagger) = (self.agent.clone(), self.who.clone());
-        let new = NewVersion { agent, commit, tagger, message, after: parent };
-        self.pass(Some(self.request(None)), Some(new))
-    }
-
-    fn finished(&self, outcome: Outcome, findings: Vec<Finding>) -> Result<Published, Problem> {
-        let Publishing { workspace, agent, .. } = self;
-        match &outcome.plan.answer {
-            Some(Answer::Published(tag)) => {
-                let ledger = Ledger::at(&workspace.repository, outcome.ledger_tip)?;
-                let version = VersionView::read(workspace, &ledger, agent, tag.number)?;
-                Ok(published(version, true, outcome.plan, outcome.policy_note, findings))
+    fn finished(&self, outcome: Outcome) -> Result<Published, Problem> {
+        let Publishing { workspace, agent, .. } = *self;
+        let read = |number| {
+            let ledger = Ledger::at(&workspace.repository, outcome.ledger_tip)?;
+            VersionView::read(workspace, &ledger, agent, number)
+        };
+        let (version, created) = match &outcome.plan.answer {
+            Some(Answer::Published(tag)) => (read(tag.number)?, true),
+            Some(Answer::Unchanged(tag)) => {
+                let version = read(tag.number)?;
+                // Our own tag, made in an attempt that lost the race for the ledger, was accepted with the next look.
+                let ours = self.made.borrow().as_ref().is_some_and(|made| made.commit == version.commit);
+                let created = ours && version.published_by == *self.who;
+                (version, created)
             }
-            Some(Answer::Refused(refusal)) => Err(refusal.clone().into()),
-            _ => Err(Problem::refused("refused", format!("`{agent}` was not published"))),
-        }
-    }
-
-    /// The answer of a publish that was decided without making a version now.
-    fn answered(&self, decided: Decided) -> Result<Published, Problem> {
-        let agent = self.agent;
-        match decided {
-            Decided::Replayed(answer) => self.replay(idempotency::kept(answer)?),
-            Decided::KeyReused => Err(idempotency::reused()),
-            Decided::Overtaken { .. } | Decided::Done(_) => Err(Problem::refused(
-                "publish_race",
-                format!("others keep publishing `{agent}`, and were faster for {} seconds", PATIENCE.as_secs()),
-            )
-            .hint(format!("pointsman publish {agent} again"))),
-        }
+            Some(Answer::Refused(refusal)) => return Err(refusal.clone().into()),
+            _ => return Err(Problem::refused("refused", format!("`{agent}` was not published"))),
+        };
+        let findings = self.candidate()?.findings.clone();
+        Ok(published(version, created, outcome.plan, outcome.policy_note, findings))
     }
 
     fn replay(&self, answer: PublishAnswer) -> Result<Published, Problem> {
-        let Publishing { workspace, agent, .. } = self;
+        let Publishing { workspace, agent, .. } = *self;
         let world = workspace.world()?;
         let ledger = Ledger::at(&workspace.repository, world.read(&workspace.repository, &RefPlace::Ledger)?)?;
         let version = VersionView::read(workspace, &ledger, agent, answer.version)?;

@@ -65,6 +65,7 @@ pub struct Verified {
 
 /// Checks everything.
 pub fn verify(workspace: &Workspace) -> Result<Verified, Problem> {
+    crate::store::verify_hashes();
     let mut verifying = Verifying {
         repository: &workspace.repository,
         found: Verified::default(),

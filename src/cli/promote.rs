@@ -37,12 +37,12 @@ pub struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Done {
-    let agent = session.place()?.agent(args.agent.as_deref())?;
+    let mut place = session.place()?;
+    let agent = place.agent(args.agent.as_deref())?;
     let deadline = args.wait.and_then(|wait| Timestamp::now().checked_add(wait).ok());
     let mut version = args.version;
     let moved = loop {
-        // The moment belongs to the workspace: a new look is a new one.
-        let (place, now) = (session.place()?, Timestamp::now());
+        let now = Timestamp::now();
         let manner = args.asked.manner();
         let tried = session.during("promoting", || place.promote(&agent, &args.to, version, args.confirm, &manner));
         let mut problem = match tried {
@@ -59,6 +59,8 @@ pub(super) fn run(args: &Args, session: &Session) -> Done {
         version = Some(opening.version);
         let pause = opening.at.duration_since(now).clamp(SignedDuration::from_millis(10), LOOK_EVERY);
         std::thread::sleep(pause.unsigned_abs());
+        // The moment belongs to the workspace: a new look is a new one.
+        place = session.place()?;
     };
     Ok(views::show_moved(session, &moved))
 }

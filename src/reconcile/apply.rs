@@ -2,7 +2,7 @@
 //!
 //! One attempt. Whatever is lost on the way is seen by the next pass, which decides anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::observe::View;
 use super::{Context, Key, Made, Outcome, Remember, rebuild};
@@ -11,7 +11,8 @@ use crate::domain::record::{Action, Move, Record};
 use crate::domain::{DeploymentId, Digest, EnvironmentName, ObjectId};
 use crate::plan::{EnvironmentCommit, Plan, Step};
 use crate::store::{
-    Change, EntryMode, LedgerEdit, RefPlace, Repository, Result, TreeEdits, crash_point, hold_path, root_commit,
+    Change, DraftCommit, EntryMode, LedgerEdit, RefPlace, Repository, Result, TreeEdits, crash_point, hold_path,
+    root_commit,
 };
 
 /// A branch while its commits are staged.
@@ -219,6 +220,24 @@ impl Applying<'_, '_> {
         Ok(())
     }
 
+    /// The commits of others that what is written names for the first time.
+    fn named(&self, draft: Option<&DraftCommit>) -> BTreeSet<ObjectId> {
+        let mut named: BTreeSet<_> =
+            self.view.rebuilt.iter().flat_map(|rebuilt| rebuilt.parents.iter().copied()).collect();
+        for step in &self.plan.steps {
+            match step {
+                Step::Accept { accepted, .. } => {
+                    let commit = accepted.record.commit;
+                    let own = draft.filter(|draft| draft.commit() == commit);
+                    named.insert(own.map_or(commit, DraftCommit::head));
+                }
+                Step::Commit(commit) => named.extend(commit.beside),
+                _ => {}
+            }
+        }
+        named
+    }
+
     /// Writes everything and moves the refs. Returns the new accepted heads.
     fn finish(&mut self) -> Result<Vec<(EnvironmentName, ObjectId)>> {
         let repository = self.repository;
@@ -259,7 +278,8 @@ impl Applying<'_, '_> {
         if let Some(draft) = draft {
             draft.wait_for_locks(repository)?;
         }
-        let written = self.view.world.write(repository, &self.changes, draft)?;
+        let named = self.named(draft);
+        let written = self.view.world.write(repository, &self.changes, &named, draft)?;
         crash_point("objects written");
         self.view.world.commit(repository, &self.changes, draft, written)?;
         Ok(heads)

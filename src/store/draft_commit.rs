@@ -51,6 +51,11 @@ impl DraftCommit {
         self.commit
     }
 
+    /// What the branch points at before.
+    pub fn head(&self) -> ObjectId {
+        self.head
+    }
+
     /// The index to install, beside the user's and not synced; nothing if it is the user's already.
     pub(super) fn waiting_index(&self, repository: &Repository) -> Result<Option<NamedTempFile>> {
         let bytes = std::fs::read(self.draft.index()).doing(|| "read the draft's index".to_owned())?;

@@ -1,5 +1,6 @@
 //! The controller's own bare mirror of a remote: made, pointed at the remote, and tidied up.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -94,7 +95,7 @@ impl World {
             return Ok(false);
         }
         let changes = [Change { place: RefPlace::Ledger, expected: Some(theirs), new: seen }];
-        let written = self.write(repository, &changes, None)?;
+        let written = self.write(repository, &changes, &BTreeSet::new(), None)?;
         self.commit(repository, &changes, None, written)?;
         Ok(true)
     }

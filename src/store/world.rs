@@ -224,11 +224,12 @@ impl World {
     }
 
     /// Writes all staged objects and what moving refs as `changes` says takes, synced with all that they rest on; the
-    /// same for making `draft` the user's own.
+    /// same for making `draft` the user's own. `named` are the commits of others that the new objects name.
     pub fn write<'r>(
         &self,
         repository: &'r Repository,
         changes: &[Change],
+        named: &BTreeSet<ObjectId>,
         draft: Option<&DraftCommit>,
     ) -> Result<Written<'r>> {
         // The ledger's tip is also remembered as the newest one seen.
@@ -242,7 +243,7 @@ impl World {
         let mut beside = moves.files();
         beside.extend(index.as_ref().map(|file| file.path().to_owned()));
         repository.flush_with(&beside)?;
-        repository.sync_foreign_objects()?;
+        repository.sync_foreign_objects(named, draft.map(DraftCommit::commit))?;
         Ok(Written { moves, index })
     }
 

@@ -6,22 +6,51 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::{Regex, RegexBuilder};
 
 use super::Hit;
 use super::plausible::{is_default, is_hex, is_placeholder, is_random, is_reference, is_strong_password, is_uuid};
 
-/// Words that a key ends in when it holds a secret.
-static WORDS: LazyLock<Regex> = LazyLock::new(|| {
-    let words = "api[_. -]?key|access[_-]?key|account[_-]?key|private[_-]?key|signing[_-]?key|encryption[_-]?key|\
-        auth[_-]?key|service[_-]?key|subscription[_-]?key|license[_-]?key|master[_-]?key|shared[_-]?key|secret[_-]?key|\
-        secret|password|passwd|passphrase|pwd|token|credentials?";
-    RegexBuilder::new(&format!("(?:{words})"))
-        .case_insensitive(true)
-        .unicode(false)
-        .size_limit(1 << 20)
-        .build()
-        .expect("the pattern is a list of words")
+/// Words that a key ends in when it holds a secret; `-` stands for what may separate their parts. Where one begins
+/// another, the longer one comes first.
+const WORDS: [&str; 21] = [
+    "api-key",
+    "access-key",
+    "account-key",
+    "private-key",
+    "signing-key",
+    "encryption-key",
+    "auth-key",
+    "service-key",
+    "subscription-key",
+    "license-key",
+    "master-key",
+    "shared-key",
+    "secret-key",
+    "secret",
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "token",
+    "credentials",
+    "credential",
+];
+
+/// The same with what only API keys are written with: `API Key`, `api.key`.
+const MORE: [&str; 2] = ["api key", "api.key"];
+
+static FIND_WORDS: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    let joined = WORDS.iter().map(|word| word.replace('-', ""));
+    let separated =
+        WORDS.iter().filter(|word| word.contains('-')).flat_map(|word| [(*word).to_owned(), word.replace('-', "_")]);
+    AhoCorasick::builder()
+        .match_kind(MatchKind::LeftmostFirst)
+        .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::ContiguousNFA))
+        .build(separated.chain(joined).chain(MORE.map(str::to_owned)))
+        .expect("a short list of words fits into an automaton")
 });
 
 /// From the end of the word to the start of the value: an ending, a quote, at times the key of the value, a separator.
@@ -64,12 +93,12 @@ const PUBLIC: [&str; 15] = [
 ];
 
 pub(super) fn get_ready() {
-    LazyLock::force(&WORDS);
+    LazyLock::force(&FIND_WORDS);
 }
 
 /// Every value in `text` that stands at a secret's key and looks live.
 pub(super) fn find(text: &str, hits: &mut Vec<Hit>) {
-    hits.extend(WORDS.find_iter(text).filter_map(|word| read(text, word.range())));
+    hits.extend(FIND_WORDS.find_iter(text).filter_map(|word| read(text, word.range())));
 }
 
 fn read(text: &str, word: Range<usize>) -> Option<Hit> {

@@ -13,6 +13,7 @@ use super::{FileMode, Finding, Severity, Source, SourceFile};
 
 mod assignment;
 mod context;
+mod escapes;
 mod masking;
 mod plausible;
 mod shapes;
@@ -106,6 +107,12 @@ fn hits(text: &str) -> Vec<Hit> {
     let mut found = Vec::new();
     shapes::find(text, &mut found);
     assignment::find(text, &mut found);
+    if let Some(plain) = escapes::unescaped(text) {
+        let mut hidden = Vec::new();
+        shapes::find(&plain.text, &mut hidden);
+        assignment::find(&plain.text, &mut hidden);
+        found.extend(hidden.into_iter().map(|hit| Hit { span: plain.place(&hit.span), ..hit }));
+    }
     found.sort_by_key(|hit| (hit.span.start, hit.span.end));
     let mut merged: Vec<Hit> = Vec::new();
     for hit in found {

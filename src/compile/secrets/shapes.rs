@@ -1,13 +1,13 @@
 //! Tokens that a vendor gives a shape of its own: a fixed beginning, then so many characters of an alphabet.
 //!
-//! One regular expression finds the beginnings, which is a search for literals in a single pass. What follows is read
+//! One automaton finds the beginnings in a single pass. What follows is read
 //! by hand, for at most the longest length allowed: a table of lengths and alphabets is easier to read than as many
 //! patterns, and a file made of nothing but beginnings costs little more than another.
 
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use regex::{Regex, RegexBuilder};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::Hit;
 use super::context;
@@ -135,12 +135,14 @@ static SHAPES: &[Shape] = &[
     shape("://", Told(context::url_password), "password in a URL"),
 ];
 
-/// All beginnings, longer ones first, so that `sk-ant-` is not read as `sk-`.
-static STARTS: LazyLock<Regex> = LazyLock::new(|| {
-    let mut starts: Vec<&str> = SHAPES.iter().map(|shape| shape.starts).collect();
-    starts.sort_by_key(|start| std::cmp::Reverse(start.len()));
-    let pattern = starts.into_iter().map(regex::escape).collect::<Vec<_>>().join("|");
-    RegexBuilder::new(&pattern).unicode(false).size_limit(1 << 20).build().expect("the pattern is a list of literals")
+/// All beginnings; where several fit, the longest, so that `sk-ant-` is not read as `sk-`. A contiguous automaton is made
+/// in a tenth of the time of a regular expression, and most commands scan less than it takes to make one.
+static STARTS: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    AhoCorasick::builder()
+        .match_kind(MatchKind::LeftmostLongest)
+        .kind(Some(AhoCorasickKind::ContiguousNFA))
+        .build(SHAPES.iter().map(|shape| shape.starts))
+        .expect("a short list of words fits into an automaton")
 });
 
 pub(super) fn get_ready() {
@@ -150,7 +152,8 @@ pub(super) fn get_ready() {
 /// Every token in `text` that has a known shape and looks live.
 pub(super) fn find(text: &str, hits: &mut Vec<Hit>) {
     for start in STARTS.find_iter(text) {
-        let fits = SHAPES.iter().filter(|shape| start.as_str().starts_with(shape.starts));
+        let beginning = &text[start.range()];
+        let fits = SHAPES.iter().filter(|shape| beginning.starts_with(shape.starts));
         let mut found: Vec<(usize, Hit)> = fits
             .filter_map(|shape| {
                 let span = shape.read(text, start.start())?;

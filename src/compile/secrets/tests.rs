@@ -297,3 +297,29 @@ proptest::proptest! {
         mask(&text);
     }
 }
+
+#[test]
+fn tokens_behind_escapes_are_found_where_they_stand() {
+    let escaped = |text: &str| text.chars().map(|c| format!("\\u{:04X}", u32::from(c))).collect::<String>();
+    for token in [["AKI", "A", &upper(16)].concat(), ["s", "k-ant-api03-", &letters(60)].concat()] {
+        let half = escaped(&token[..6]) + &token[6..];
+        for hidden in [escaped(&token), half] {
+            let text = format!("{{\n  \"note\": \"öffnen\",\n  \"header\": \"{hidden}\"\n}}\n");
+            let findings = found("notes.json", &text);
+            assert_eq!(findings.len(), 1, "{text}");
+            let place = findings[0].place.as_ref().unwrap();
+            assert_eq!((place.line, place.column), (3, 14), "{text}");
+            assert!(!format!("{findings:?}").contains(&hidden[12..]), "{findings:?}");
+            assert_eq!(
+                refused("notes.json", &text),
+                [text.find(&hidden).unwrap()..text.find(&hidden).unwrap() + hidden.len()]
+            );
+        }
+    }
+    let key = escaped("api_key");
+    assert_eq!(found("notes.json", &format!("{{\"{key}\": \"{}\"}}", letters(32))).len(), 1);
+    // Escapes that hide nothing, end early, or stand for what would end the string.
+    for quiet in [r#"{"a": "\u0041\u004"}"#, r#"{"a": "\u0022\u005c"}"#, "\\u00", r#"{"a": "caf\u00e9 \u0041b"}"#] {
+        assert_eq!(found("notes.json", quiet).len(), 0, "{quiet}");
+    }
+}

@@ -206,21 +206,22 @@ fn pending_tags(
     folders: &BTreeMap<AgentId, AgentFolder<'_>>,
     notes: &mut Vec<String>,
 ) -> Result<Vec<String>, Problem> {
-    let tags = world.all_tags(&workspace.repository)?;
-    let mut pending = Vec::new();
+    let mut tags = world.all_tags(&workspace.repository)?;
     let mut missing = 0;
     for (agent, folder) in folders {
-        let versions = folder.versions();
-        missing += versions.keys().filter(|number| !tags.contains_key(&format!("{agent}/{number}"))).count();
+        let accepted = folder.versions();
+        missing += accepted.keys().filter(|number| tags.remove(&format!("{agent}/{number}")).is_none()).count();
     }
-    for name in tags.keys() {
+    // What is left is in no entry: mostly nothing.
+    let mut pending = Vec::new();
+    for name in tags.into_keys() {
         let Ok(VersionTag { agent, number }) = name.parse::<VersionTag>() else { continue };
-        let known = match folders.get(&agent) {
-            Some(folder) => folder.has_version(number) || folder.rejections()?.contains_key(&number),
+        let refused = match folders.get(&agent) {
+            Some(folder) => folder.rejections()?.contains_key(&number),
             None => false,
         };
-        if !known {
-            pending.push(name.clone());
+        if !refused {
+            pending.push(name);
         }
     }
     if missing > 0 {

@@ -222,11 +222,6 @@ impl AgentFolder<'_> {
         versions.collect()
     }
 
-    /// Whether `number` is accepted.
-    pub fn has_version(&self, number: VersionNumber) -> bool {
-        self.tree.get(&number.to_string()).is_some_and(|entry| entry.mode == EntryMode::Tree)
-    }
-
     /// What was marked about the versions.
     pub fn marks(&self) -> Result<Marks> {
         match self.tree.get("marks.json") {

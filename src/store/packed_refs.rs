@@ -164,7 +164,7 @@ fn packed(bytes: &[u8], prefix: &str, visit: &mut dyn FnMut(&str, ObjectId) -> b
 }
 
 fn line_end(bytes: &[u8], from: usize) -> usize {
-    bytes[from..].iter().position(|&c| c == b'\n').map_or(bytes.len(), |length| from + length)
+    memchr::memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |length| from + length)
 }
 
 /// Id and name of a line; nothing for comments and for `^` lines, which say what an annotated tag names.

@@ -232,9 +232,7 @@ impl World {
         named: &BTreeSet<ObjectId>,
         draft: Option<&DraftCommit>,
     ) -> Result<Written<'r>> {
-        // The ledger's tip is also remembered as the newest one seen.
-        let ledger = changes.iter().filter(|change| change.place == RefPlace::Ledger);
-        let values = changes.iter().chain(ledger).map(|change| change.new).filter(|_| !self.remote);
+        let values = changes.iter().map(|change| change.new).filter(|_| !self.remote);
         let moves = RefMoves::prepare_unsynced(repository, values.chain(draft.map(DraftCommit::commit)))?;
         let index = match draft {
             Some(draft) => draft.waiting_index(repository)?,

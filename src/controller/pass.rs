@@ -138,9 +138,7 @@ impl Passes {
         let milliseconds = took.as_secs_f64() * 1e3;
         let (steps, failure) = match result {
             Ok(outcome) => {
-                status.ready = true;
-                status.confirmed = Some(began);
-                status.waits.clone_from(&outcome.plan.waits);
+                status.confirm(began, &outcome.plan.waits);
                 status.ignored = outcome.ignored.iter().map(|(_, reason)| reason.clone()).collect();
                 status.policy.clone_from(&outcome.policy_note);
                 happened::tell(&self.live, &before, &outcome, jiff::Timestamp::now());
@@ -183,8 +181,20 @@ impl Passes {
         let failure = |error: Error| self.place.failure(error);
         // Opened for each pass: a handle remembers packs, cut-off history and configuration that others change.
         let repository = Repository::open(self.place.dir()).map_err(failure)?;
-        let context =
-            Context { repository: &repository, local: self.local, tags_as_fetched, now, committer: controller() };
+        // Calls are answered with what stands, before the mirror has caught up with it.
+        let serve = |ledger| {
+            if let Err(error) = serve(&self.live, &repository, self.local, Some(ledger)) {
+                tracing::debug!(%error, "what was decided will be served after the pass");
+            }
+        };
+        let context = Context {
+            repository: &repository,
+            local: self.local,
+            tags_as_fetched,
+            now,
+            committer: controller(),
+            on_decided: Some(&serve),
+        };
         let order = Order::look_at(Scope::All);
         let mut pass = || run_pass(&context, &order, &mut self.memory, &|_, _| serde_json::Value::Null);
         let mut decided = pass();
@@ -204,26 +214,8 @@ impl Passes {
         Ok(*outcome)
     }
 
-    /// Publishes what the ledger says now. `decided` is its tip if the pass looked; else nothing has changed since an
-    /// earlier pass did, and the tip must carry on what is served: a branch that was rewritten since is judged first.
     fn publish(&mut self, repository: &Repository, decided: Option<ObjectId>, plan: &Plan) -> Result<(), Error> {
-        self.live.advance(|present| {
-            let tip = match decided {
-                Some(tip) => Some(tip),
-                None => World::of(repository, self.local).read(repository, &RefPlace::Ledger)?,
-            };
-            if tip == present.ledger && tip.is_some() {
-                return Ok(None);
-            }
-            if let (Some(tip), Some(served)) = (tip, present.ledger) {
-                // Calls of the API publish what they moved themselves, and one may have been faster.
-                let newer_is_served = repository.is_ancestor(tip, served)?;
-                if newer_is_served || (decided.is_none() && !repository.is_ancestor(served, tip)?) {
-                    return Ok(None);
-                }
-            }
-            live::read(repository, tip, present).map(Some)
-        })?;
+        serve(&self.live, repository, self.local, decided)?;
         self.tell(repository, plan);
         Ok(())
     }
@@ -253,6 +245,28 @@ impl Passes {
             }
         }
     }
+}
+
+/// Publishes what the ledger says now. `decided` is its tip if the pass looked; else nothing has changed since an
+/// earlier pass did, and the tip must carry on what is served: a branch that was rewritten since is judged first.
+fn serve(live: &Live, repository: &Repository, local: bool, decided: Option<ObjectId>) -> Result<(), Error> {
+    live.advance(|present| {
+        let tip = match decided {
+            Some(tip) => Some(tip),
+            None => World::of(repository, local).read(repository, &RefPlace::Ledger)?,
+        };
+        if tip == present.ledger && tip.is_some() {
+            return Ok(None);
+        }
+        if let (Some(tip), Some(served)) = (tip, present.ledger) {
+            // Calls of the API publish what they moved themselves, and one may have been faster.
+            let newer_is_served = repository.is_ancestor(tip, served)?;
+            if newer_is_served || (decided.is_none() && !repository.is_ancestor(served, tip)?) {
+                return Ok(None);
+            }
+        }
+        live::read(repository, tip, present).map(Some)
+    })
 }
 
 /// Ends the span of a pass with what it came to. The fields `otel.*` are those that a collector takes as the outcome.

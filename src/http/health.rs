@@ -60,9 +60,10 @@ struct Place {
 /// `GET /status`
 pub(super) async fn status(State(app): State<Arc<App>>) -> Response {
     let (snapshot, status) = (app.live.snapshot(), app.live.status());
-    let staleness_seconds = status.staleness(jiff::Timestamp::now()).as_secs_f64();
+    let now = jiff::Timestamp::now();
     let environments = snapshot.environments.iter().map(|(name, environment)| {
         let agents = environment.agents.len();
+        let staleness_seconds = status.staleness(name, now).as_secs_f64();
         (name, Place { height: environment.height, head: environment.head, agents, staleness_seconds })
     });
     let deliveries = app.live.deliveries.all();

@@ -253,10 +253,9 @@ impl Metrics {
         self.staleness.clear();
         self.agents.clear();
         self.height.clear();
-        let staleness = status.staleness(now).as_secs_f64();
         for (name, environment) in &snapshot.environments {
             let labels = OfEnvironment { environment: name.to_string() };
-            self.staleness.get_or_create(&labels).set(staleness);
+            self.staleness.get_or_create(&labels).set(status.staleness(name, now).as_secs_f64());
             self.agents.get_or_create(&labels).set(i64::try_from(environment.agents.len()).unwrap_or(i64::MAX));
             self.height.get_or_create(&labels).set(i64::try_from(environment.height).unwrap_or(i64::MAX));
         }

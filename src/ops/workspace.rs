@@ -102,6 +102,7 @@ impl Workspace {
             tags_as_fetched: false,
             now: self.now,
             committer: self.identity().unwrap_or_else(|_| controller()),
+            on_decided: None,
         }
     }
 

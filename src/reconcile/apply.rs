@@ -281,7 +281,11 @@ impl Applying<'_, '_> {
         let named = self.named(draft);
         let written = self.view.world.write(repository, &self.changes, &named, draft)?;
         crash_point("objects written");
-        self.view.world.commit(repository, &self.changes, draft, written)?;
+        let written = self.view.world.commit(repository, &self.changes, draft, written)?;
+        if let (Some(told), Some(ledger)) = (self.context.on_decided, ledger) {
+            told(ledger);
+        }
+        self.view.world.settle(repository, &self.changes, &named, written)?;
         Ok(heads)
     }
 }

@@ -45,6 +45,8 @@ pub struct Context<'r> {
     pub now: jiff::Timestamp,
     /// Who is written into commits that nobody asked for by name.
     pub committer: Identity,
+    /// Who is told the new ledger as soon as a decision stands, before the refs of this clone follow it.
+    pub on_decided: Option<&'r dyn Fn(ObjectId)>,
 }
 
 /// What a pass is asked to do beside what policy wants.

@@ -268,11 +268,11 @@ impl Repository {
         let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
         for id in draft.new_objects() {
             let object = odb.read(oid(id)).doing(|| format!("read object {id}"))?;
-            self.stage_foreign(object.kind(), object.data());
+            self.stage(object.kind(), object.data().to_vec());
         }
         for id in &draft.trees {
             let bytes = self.drafted_trees.borrow().get(id).cloned().expect("trees of drafts are kept");
-            self.stage_foreign(ObjectType::Tree, &bytes);
+            self.stage(ObjectType::Tree, bytes);
         }
         Ok(())
     }

@@ -37,8 +37,9 @@ impl Repository {
         let staged = self.staged.take();
         let doing = || "open the object database".to_owned();
         let objects = self.common_dir().join("objects");
-        // The handle that sees a draft's quarantine cannot tell what is in the repository itself.
-        let odb = if staged.is_quarantined() { database(&objects) } else { self.git.odb() }.doing(doing)?;
+        // The handle that sees the quarantine cannot tell what is in the repository itself.
+        let quarantined = self.quarantine.get().is_some();
+        let odb = if quarantined { database(&objects) } else { self.git.odb() }.doing(doing)?;
         // Without looking for new packs at each miss: an object that another process packed just now is written twice.
         let new = staged.in_order(|id| !odb.exists_ext(oid(id), git2::OdbLookupFlags::NO_REFRESH));
         if new.len() > LOOSE_AT_MOST {
@@ -53,14 +54,29 @@ impl Repository {
 
     /// Lets libgit2 read the staged object `id` before it is written: until then it lies with the objects of drafts.
     pub fn show_staged(&self, id: ObjectId) -> Result<()> {
-        let mut staged = self.staged.borrow_mut();
-        let (kind, bytes) = staged.get(id).expect("only staged objects are shown");
-        let deflated = Deflate::default().object(*kind, bytes);
+        self.show([id])
+    }
+
+    /// The same for all staged objects, if they are few; says whether they were.
+    pub(super) fn show_all_staged(&self) -> Result<bool> {
+        let all = self.staged.borrow().in_order(|_| true);
+        let few = all.len() <= LOOSE_AT_MOST;
+        if few {
+            self.show(all)?;
+        }
+        Ok(few)
+    }
+
+    fn show(&self, ids: impl IntoIterator<Item = ObjectId>) -> Result<()> {
         let objects = self.quarantine()?.objects();
-        let shown = write_unfinished(&objects, id, &deflated)
-            .and_then(|unfinished| unfinished.file.persist(place_of(&objects, id)).map_err(|error| error.error));
-        shown.doing(|| format!("prepare object {id} in the temporary folder"))?;
-        staged.quarantine();
+        let mut deflate = Deflate::default();
+        let staged = self.staged.borrow();
+        for id in ids {
+            let (kind, bytes) = staged.get(id).expect("only staged objects are shown");
+            let shown = write_unfinished(&objects, id, &deflate.object(*kind, bytes))
+                .and_then(|unfinished| unfinished.file.persist(place_of(&objects, id)).map_err(|error| error.error));
+            shown.doing(|| format!("prepare object {id} in the temporary folder"))?;
+        }
         Ok(())
     }
 

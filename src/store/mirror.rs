@@ -96,7 +96,8 @@ impl World {
         }
         let changes = [Change { place: RefPlace::Ledger, expected: Some(theirs), new: seen }];
         let written = self.write(repository, &changes, &BTreeSet::new(), None)?;
-        self.commit(repository, &changes, None, written)?;
+        let written = self.commit(repository, &changes, None, written)?;
+        self.settle(repository, &changes, &BTreeSet::new(), written)?;
         Ok(true)
     }
 }

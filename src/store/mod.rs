@@ -171,6 +171,13 @@ impl Repository {
         })
     }
 
+    /// Whether a push to the remote `name` sets refs here that follow it.
+    fn tracks(&self, name: &str) -> bool {
+        self.git
+            .find_remote(name)
+            .is_ok_and(|remote| remote.refspecs().any(|it| it.direction() == git2::Direction::Fetch))
+    }
+
     /// Whether a remote called `name` is configured.
     pub fn has_remote(&self, name: &str) -> bool {
         self.git.find_remote(name).is_ok()

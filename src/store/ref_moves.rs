@@ -85,8 +85,8 @@ impl<'r> RefMoves<'r> {
     }
 
     /// Syncs the folders: from here on the moves outlive a power cut.
-    pub(super) fn finish(self) -> Result<()> {
-        durable::sync_together(&self.changed.into_iter().collect::<Vec<_>>())
+    pub(super) fn finish(&mut self) -> Result<()> {
+        durable::sync_together(&std::mem::take(&mut self.changed).into_iter().collect::<Vec<_>>())
     }
 
     /// Takes the lock of `name`, with the content of the file `value`.

@@ -246,7 +246,12 @@ impl World {
         args.push(REMOTE.to_owned());
         args.extend(changes.iter().map(|change| format!("{}:{}", change.new, self.published_name(&change.place))));
         // A clone made with --mirror would refuse refs that are named.
-        self.network(repository).setting("remote.origin.mirror=false").run_to_end(&args, None)
+        let mut git = self.network(repository).setting("remote.origin.mirror=false");
+        // Never for a fetch, which would leave out what lies there only until this process ends.
+        if let Some(quarantine) = repository.quarantine.get() {
+            git = git.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quarantine.objects());
+        }
+        git.run_to_end(&args, None)
     }
 
     /// What came of a push of `changes`.

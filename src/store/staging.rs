@@ -15,24 +15,12 @@ use crate::domain::{Identity, ObjectId};
 pub(super) struct Staged {
     objects: HashMap<ObjectId, (ObjectType, Vec<u8>)>,
     order: Vec<ObjectId>,
-    /// Then the handle that sees the quarantine cannot tell what is already written.
-    quarantined: bool,
 }
 
 impl Staged {
     /// The staged object `id`.
     pub(super) fn get(&self, id: ObjectId) -> Option<&(ObjectType, Vec<u8>)> {
         self.objects.get(&id)
-    }
-
-    /// Whether some come from a quarantine.
-    pub(super) fn is_quarantined(&self) -> bool {
-        self.quarantined
-    }
-
-    /// Notes that some lie in a quarantine.
-    pub(super) fn quarantine(&mut self) {
-        self.quarantined = true;
     }
 
     /// Those of the staged objects that are `new`, each after all that it names.
@@ -80,13 +68,7 @@ fn header_line(who: &Identity, at: jiff::Timestamp) -> String {
 }
 
 impl Repository {
-    /// Stages an object of a draft's quarantine, which the object database can see but does not own.
-    pub(super) fn stage_foreign(&self, kind: ObjectType, bytes: &[u8]) {
-        self.stage(kind, bytes.to_vec());
-        self.staged.borrow_mut().quarantine();
-    }
-
-    fn stage(&self, kind: ObjectType, bytes: Vec<u8>) -> ObjectId {
+    pub(super) fn stage(&self, kind: ObjectType, bytes: Vec<u8>) -> ObjectId {
         let id = hash(kind, &bytes);
         let mut staged = self.staged.borrow_mut();
         if !staged.objects.contains_key(&id) {

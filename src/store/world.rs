@@ -77,6 +77,8 @@ pub struct Written<'r> {
     moves: RefMoves<'r>,
     /// The index of the draft that is published, unless it is the user's already.
     index: Option<NamedTempFile>,
+    /// Whether the objects lie apart, to be written when the remote took them.
+    shown: bool,
 }
 
 /// Where refs are read and written.
@@ -225,6 +227,8 @@ impl World {
 
     /// Writes all staged objects and what moving refs as `changes` says takes, synced with all that they rest on; the
     /// same for making `draft` the user's own. `named` are the commits of others that the new objects name.
+    ///
+    /// A mirror gives its remote a few objects from where drafts lie, and writes them here once it took them.
     pub fn write<'r>(
         &self,
         repository: &'r Repository,
@@ -234,6 +238,11 @@ impl World {
     ) -> Result<Written<'r>> {
         let values = changes.iter().map(|change| change.new).filter(|_| !self.remote);
         let moves = RefMoves::prepare_unsynced(repository, values.chain(draft.map(DraftCommit::commit)))?;
+        // In a clone, git's own push sets tracking refs, and what they name must be there.
+        let tracked = || repository.tracks(REMOTE);
+        if self.remote && draft.is_none() && !tracked() && repository.show_all_staged()? {
+            return Ok(Written { moves, index: None, shown: true });
+        }
         let index = match draft {
             Some(draft) => draft.waiting_index(repository)?,
             None => None,
@@ -242,32 +251,28 @@ impl World {
         beside.extend(index.as_ref().map(|file| file.path().to_owned()));
         repository.flush_with(&beside)?;
         repository.sync_foreign_objects(named, draft.map(DraftCommit::commit))?;
-        Ok(Written { moves, index })
+        Ok(Written { moves, index, shown: false })
     }
 
     /// Moves all of `changes` or, on a remote, none. In this repository alone the ledger goes before the environments
     /// that it speaks of, and a lost race on it moves nothing after it. `draft` is made the user's own before all.
-    pub fn commit(
+    /// [`Self::settle`] is to follow.
+    pub fn commit<'r>(
         &self,
         repository: &Repository,
         changes: &[Change],
         draft: Option<&DraftCommit>,
-        written: Written<'_>,
-    ) -> Result<()> {
-        let Written { mut moves, index } = written;
+        mut written: Written<'r>,
+    ) -> Result<Written<'r>> {
+        let Written { moves, index, .. } = &mut written;
         if let Some(draft) = draft {
-            draft.install(repository, index.as_ref(), &mut moves)?;
+            draft.install(repository, index.as_ref(), moves)?;
         }
         if self.remote {
             moves.finish()?;
             self.push(repository, changes)?;
             crash_point("pushed");
-            // The remote has decided: whatever keeps this clone from following now, the next fetch brings.
-            if let Err(error) = self.track(repository, changes) {
-                tracing::warn!(%error, "refs of this clone will follow later");
-            }
-            crash_point("tracking refs set");
-            return Ok(());
+            return Ok(written);
         }
         let order = |change: &Change| match change.place {
             RefPlace::Tag(_) => 0,
@@ -297,7 +302,31 @@ impl World {
         {
             tracing::debug!(%error, "the newest ledger will be remembered later");
         }
-        moves.finish()
+        moves.finish()?;
+        Ok(written)
+    }
+
+    /// Lets this clone know what the remote took. It has decided: whatever keeps this clone from following now, the next
+    /// fetch brings.
+    pub fn settle(
+        &self,
+        repository: &Repository,
+        changes: &[Change],
+        named: &BTreeSet<ObjectId>,
+        written: Written<'_>,
+    ) -> Result<()> {
+        if !self.remote {
+            return Ok(());
+        }
+        if written.shown {
+            repository.flush()?;
+            repository.sync_foreign_objects(named, None)?;
+        }
+        if let Err(error) = self.track(repository, changes) {
+            tracing::warn!(%error, "refs of this clone will follow later");
+        }
+        crash_point("tracking refs set");
+        Ok(())
     }
 
     /// Refuses before anything is written what would stop one of `changes` for good: a lock left by a dead process, or

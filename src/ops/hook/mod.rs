@@ -174,8 +174,14 @@ impl Judging<'_> {
 
     /// What the next pass would do about `scope` if the push landed.
     fn next_pass(&self, scope: Scope, now: jiff::Timestamp) -> Result<Foreseen, Problem> {
-        let context =
-            Context { repository: self.after, local: true, tags_as_fetched: false, now, committer: controller() };
+        let context = Context {
+            repository: self.after,
+            local: true,
+            tags_as_fetched: false,
+            now,
+            committer: controller(),
+            on_decided: None,
+        };
         Ok(foresee(&context, &Order::look_at(scope), &mut Memory::load(self.after))?)
     }
 }

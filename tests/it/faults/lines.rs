@@ -154,6 +154,12 @@ fn a_remote_that_protects_one_environment_stops_only_that_one() {
     assert_eq!(shop.at_origin(&["rev-parse", "env/live"]), live);
     assert_eq!(daemon.version("live", "support"), None);
     daemon.eventually("it is told", || daemon.log().contains("protected"));
+    // That environment alone grows stale.
+    let stale = || {
+        let status = daemon.get("/status").json();
+        ["live", "sandbox"].map(|name| status["environments"][name]["stalenessSeconds"].as_f64().unwrap())
+    };
+    daemon.eventually("live grows stale", || stale()[0] > stale()[1] + 0.5);
     // Another controller, which never saw anything, serves all the same.
     let second = shop.serve_with("second", &shop.url(), &[]);
     second.serves("sandbox", "support", "v2");

@@ -227,6 +227,30 @@ fn pass() {
     }
 }
 
+/// Five versions of a hundred artifacts, each on a commit of its own (GTO wants that of the versions of one artifact),
+/// and a stage for each: a thousand annotated tags, packed.
+fn import_gto(dir: &Path) {
+    let mut input = String::new();
+    let tagger = "tagger Ada <a@b> 1760000000 +0000\ndata 1\nx\n";
+    for mark in 1..=500 {
+        let from = if mark == 1 { String::new() } else { format!("from :{}\n", mark - 1) };
+        let head =
+            format!("commit refs/heads/main\nmark :{mark}\ncommitter Ada <a@b> {} +0000\n", 1_760_000_000 + mark);
+        write!(input, "{head}data 1\nx\n{from}\n").expect("writing to a string cannot fail");
+    }
+    for mark in 1..=500 {
+        let (artifact, version) = ((mark - 1) % 100, (mark - 1) / 100 + 1);
+        for name in [format!("agent{artifact}@v0.0.{version}"), format!("agent{artifact}#live#{version}")] {
+            write!(input, "tag {name}\nfrom :{mark}\n{tagger}").expect("writing to a string cannot fail");
+        }
+    }
+    let mut child = git(dir).args(["fast-import", "--quiet"]).stdin(Stdio::piped()).spawn().expect("git starts");
+    child.stdin.take().expect("stdin is piped").write_all(input.as_bytes()).expect("git reads");
+    assert!(child.wait().expect("git ends").success());
+    run(git(dir).args(["reset", "-q", "--hard"]));
+    run(git(dir).args(["pack-refs", "--all"]));
+}
+
 /// GTO (PyPI `gto`) on the same number of tags: register, assign and show against publish, promote and status.
 fn gto() {
     let Ok(program) = std::env::var("GTO") else {
@@ -236,26 +260,17 @@ fn gto() {
     let mut shop = Shop::new(100, 10, 100, false);
     let dir = tempfile::tempdir().expect("a temporary folder");
     run(git(dir.path()).args(["init", "-q", "-b", "main"]));
-    let commit = ["-c", "user.name=Ada", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "x"];
-    run(git(dir.path()).args(commit));
     run(git(dir.path()).args(["config", "user.name", "Ada"]));
     run(git(dir.path()).args(["config", "user.email", "a@b"]));
-    // GTO wants each version of an artifact on a commit of its own.
-    for version in 1..=5 {
-        run(git(dir.path()).args(commit));
-        for index in 0..100 {
-            run(git(dir.path()).args(["tag", "-a", &format!("agent{index}@v0.0.{version}"), "-m", "x"]));
-            run(git(dir.path()).args(["tag", "-a", &format!("agent{index}#live#{version}"), "-m", "x"]));
-        }
-    }
-    run(git(dir.path()).args(["pack-refs", "--all"]));
+    import_gto(dir.path());
+    let commit = ["commit", "-q", "--allow-empty", "-m", "x"];
     let gto = |args: &[&str]| {
         let mut command = Command::new(&program);
         command.current_dir(dir.path()).args(args);
         command
     };
     let (mut ours, mut peer) = (Vec::new(), Vec::new());
-    for round in 0..3 {
+    for round in 0..7 {
         run(git(dir.path()).args(commit));
         let started = Instant::now();
         run(&mut gto(&["register", &format!("agent{round}")]));

@@ -8,6 +8,7 @@
 //! refused or lost decision leaves nothing behind.
 
 mod branches;
+mod carry_out;
 mod content;
 mod crash;
 mod discard;
@@ -54,6 +55,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 pub use branches::{EnvironmentTree, Tip, controller, environment_root, hold_path, root_commit};
+pub use carry_out::Written;
 pub use content::AgentContent;
 pub use crash::crash_point;
 pub use discard::{DISCARDED, KEPT_DAYS};
@@ -75,7 +77,7 @@ pub use tree::{EntryMode, Tree, TreeEntry};
 pub use tree_changes::{Place, TreeChange};
 pub use tree_edit::{TreeEdit, TreeEdits};
 pub use work_tree::{Touched, WorkTreeChanges};
-pub use world::{Change, DEFAULT_BRANCH_KEY, RefPlace, SEEN_LEDGER, Scope, World, Written};
+pub use world::{Change, DEFAULT_BRANCH_KEY, RefPlace, SEEN_LEDGER, Scope, World};
 
 use crate::domain::ObjectId;
 use objects::LargeTrees;

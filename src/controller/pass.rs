@@ -72,7 +72,7 @@ impl Passes {
                 let heads = snapshot.environments.iter().map(|(name, environment)| (name.clone(), environment.head));
                 self.told = Told { ledger: snapshot.ledger, heads: heads.collect() };
                 self.live.publish(snapshot);
-                self.live.set_status(Status { ready: true, repository, ..Status::clone(&self.live.status()) });
+                self.live.set_ready(repository);
             }
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "what was served last cannot be read"),
@@ -182,10 +182,9 @@ impl Passes {
         // Opened for each pass: a handle remembers packs, cut-off history and configuration that others change.
         let repository = Repository::open(self.place.dir()).map_err(failure)?;
         // Calls are answered with what stands, before the mirror has caught up with it.
-        let serve = |ledger| {
-            if let Err(error) = serve(&self.live, &repository, self.local, Some(ledger)) {
-                tracing::debug!(%error, "what was decided will be served after the pass");
-            }
+        let serve = |ledger| match serve(&self.live, &repository, self.local, Some(ledger)) {
+            Ok(()) => self.live.set_ready(self.place.shown()),
+            Err(error) => tracing::debug!(%error, "what was decided will be served after the pass"),
         };
         let context = Context {
             repository: &repository,
@@ -216,6 +215,7 @@ impl Passes {
 
     fn publish(&mut self, repository: &Repository, decided: Option<ObjectId>, plan: &Plan) -> Result<(), Error> {
         serve(&self.live, repository, self.local, decided)?;
+        self.live.set_ready(self.place.shown());
         self.tell(repository, plan);
         Ok(())
     }

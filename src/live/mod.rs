@@ -125,6 +125,14 @@ impl Live {
         self.status.store(Arc::new(status));
     }
 
+    /// Tells that there is something to serve of `repository`, before the first pass that ended.
+    pub fn set_ready(&self, repository: String) {
+        let before = self.status();
+        if !before.ready {
+            self.set_status(Status { ready: true, repository, ..Status::clone(&before) });
+        }
+    }
+
     /// Tells that a pass begins.
     pub fn pass_begins(&self) {
         self.passes.send_modify(|passes| passes.begun += 1);

@@ -30,7 +30,9 @@ impl World {
         named: &BTreeSet<ObjectId>,
         draft: Option<&DraftCommit>,
     ) -> Result<Written<'r>> {
-        let values = changes.iter().map(|change| change.new).filter(|_| !self.is_remote());
+        // The ledger's tip is also remembered as the newest one seen.
+        let ledger = changes.iter().filter(|change| change.place == RefPlace::Ledger);
+        let values = changes.iter().chain(ledger).map(|change| change.new).filter(|_| !self.is_remote());
         let moves = RefMoves::prepare_unsynced(repository, values.chain(draft.map(DraftCommit::commit)))?;
         // In a clone, git's own push sets tracking refs, and what they name must be there.
         let tracked = || repository.tracks(REMOTE);

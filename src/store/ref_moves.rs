@@ -26,14 +26,15 @@ const FORGOTTEN: Duration = Duration::from_secs(10 * 60);
 /// Moves that were prepared.
 pub(super) struct RefMoves<'r> {
     repository: &'r Repository,
-    /// Files with the new values. Refs with the same one share it: git writes no ref in place.
-    values: BTreeMap<ObjectId, NamedTempFile>,
+    /// Files with the new values; each is used up by one move. Refs never share one, or what damages a file in place would
+    /// damage them all.
+    values: BTreeMap<ObjectId, Vec<NamedTempFile>>,
     /// Folders in which a name changed.
     changed: BTreeSet<PathBuf>,
 }
 
 impl<'r> RefMoves<'r> {
-    /// Gets the values `new` of the moves that are to be made ready.
+    /// Gets the values `new` ready, one for each move that is to be made.
     pub(super) fn prepare(repository: &'r Repository, new: impl IntoIterator<Item = ObjectId>) -> Result<Self> {
         let moves = Self::prepare_unsynced(repository, new)?;
         durable::sync_together(&moves.files())?;
@@ -47,18 +48,18 @@ impl<'r> RefMoves<'r> {
     ) -> Result<Self> {
         let doing = || "get ready to move refs".to_owned();
         remove_forgotten(repository);
-        let mut values = BTreeMap::new();
-        for id in new.into_iter().collect::<BTreeSet<_>>() {
+        let mut values: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for id in new {
             let mut file = waiting_file(repository).doing(doing)?;
             file.write_all(format!("{id}\n").as_bytes()).doing(doing)?;
-            values.insert(id, file);
+            values.entry(id).or_default().push(file);
         }
         Ok(RefMoves { repository, values, changed: BTreeSet::new() })
     }
 
     /// The files that hold the values.
     pub(super) fn files(&self) -> Vec<PathBuf> {
-        self.values.values().map(|file| file.path().to_owned()).collect()
+        self.values.values().flatten().map(|file| file.path().to_owned()).collect()
     }
 
     /// Moves the ref `name` from `expected` to `new`, which was prepared; `log` goes into its reflog.
@@ -68,9 +69,9 @@ impl<'r> RefMoves<'r> {
             return repository.replace_dangling(name, lost, new, log);
         }
         let name = &repository.moved_name(name);
-        let value = self.values.get(&new).expect("the value of each move is prepared").path().to_owned();
+        let value = self.values.get_mut(&new).and_then(Vec::pop).expect("a value is prepared for each move");
         let place = repository.file_of_ref(name);
-        let lock = self.lock(name, &place, &value)?;
+        let lock = self.lock(name, &place, value.path())?;
         if read_current(repository, name, &place)? != expected {
             return Err(repository.moved(name, expected));
         }

@@ -38,16 +38,17 @@ fn a_lock_in_the_way_of_publish_stops_it_before_its_first_step() {
 }
 
 #[test]
-fn a_lock_on_the_new_tag_is_told_and_the_commit_is_used_again() {
+fn a_lock_on_the_new_tag_is_told_before_the_branch_moves() {
     let world = World::new();
     let repo = with_draft(&world);
     stale(&repo, "refs/tags/support/v2.lock");
-    repo.pointsman(&["publish", "support"]).refused("refs/tags/support/v2.lock", "rm '");
     let (head, ledger) = (repo.git_out(&["rev-parse", "HEAD"]), repo.git_out(&["rev-parse", "pointsman/ledger"]));
     let told = refuses(&repo, &["publish", "support"], 1, "refs/tags/support/v2.lock", "rm '");
     type_the_hint(&repo, &told, "rm ");
+    assert_eq!(repo.git_out(&["rev-parse", "HEAD"]), head);
     repo.pointsman(&["publish", "support"]).ok();
-    assert_eq!(repo.git_out(&["rev-parse", "support/v2^{commit}"]), head);
+    assert_eq!(repo.git_out(&["rev-parse", "support/v2^{commit}"]), repo.git_out(&["rev-parse", "HEAD"]));
+    assert_eq!(repo.git_out(&["rev-parse", "HEAD^"]), head);
     assert_eq!(repo.git_out(&["rev-parse", "pointsman/ledger^"]), ledger);
 }
 

@@ -163,7 +163,7 @@ fn a_remote_that_protects_one_environment_stops_only_that_one() {
     // Another controller, which never saw anything, serves all the same.
     let second = shop.serve_with("second", &shop.url(), &[]);
     second.serves("sandbox", "support", "v2");
-    assert_eq!(second.get("/readyz").status, 200);
+    second.eventually("it is ready", || second.get("/readyz").status == 200);
     // A good look is one that told what waits.
     second.eventually("it looked", || shop.note("second").contains("\"failure\":null"));
     shop.unhook("pre-receive");

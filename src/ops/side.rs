@@ -123,7 +123,7 @@ impl Reading<'_> {
     }
 }
 
-/// The draft of `agent`, as [`begin`] and [`Reading::finish`] read it.
+/// The draft of `agent`, read from the working tree to its end; a publish begins the reading and finishes it later.
 pub fn draft(workspace: &Workspace, agent: &AgentId, named: Option<&str>) -> Result<Found, Problem> {
     begin(workspace, agent, named)?.finish(workspace, agent)
 }

@@ -6,8 +6,11 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+use tempfile::NamedTempFile;
 
 use super::error::Doing as _;
 use super::{Repository, Result};
@@ -87,21 +90,22 @@ impl Repository {
         let mark = self.own_dir().join(SYNCED);
         let last = modified(&mark);
         let synced = named.is_subset(&known);
-        // The file system's own clock times the look: it is coarser than the system's, and other on a network.
-        let looked = self.own_dir().join(format!("{SYNCED}.{}", std::process::id()));
+        // The file system's own clock times the look: it is coarser than the system's, and other on a network. The file
+        // has a name of its own: several threads of one process may look at once.
         let lines: String = made.iter().chain(named).take(KEPT).map(|commit| format!("{commit}\n")).collect();
-        let written = std::fs::create_dir_all(self.own_dir()).and_then(|()| std::fs::write(&looked, lines));
-        written.doing(|| format!("write `{}`", looked.display()))?;
+        let begun = std::fs::create_dir_all(self.own_dir()).and_then(|()| {
+            let mut looked = NamedTempFile::new_in(self.own_dir())?;
+            looked.write_all(lines.as_bytes())?;
+            Ok(looked)
+        });
+        let looked = begun.doing(|| format!("write `{}`", mark.display()))?;
         match last.filter(|_| synced) {
             // What others wrote meanwhile is still to be looked at by who names it.
-            Some(last) => {
-                let dated = File::options().write(true).open(&looked).and_then(|file| file.set_modified(last));
-                dated.doing(|| format!("write `{}`", looked.display()))?;
-            }
+            Some(last) => looked.as_file().set_modified(last).doing(|| format!("write `{}`", mark.display()))?,
             None => self.sync_written_since(last)?,
         }
         // A hint for the next time and nothing else: without it some files are synced again.
-        let _ = std::fs::rename(&looked, &mark);
+        let _ = looked.persist(&mark);
         Ok(())
     }
 
@@ -147,4 +151,29 @@ fn sync_file_system(folder: &Path) -> bool {
     let mut command = std::process::Command::new("sync");
     command.arg("-f").arg(folder).stdin(quiet()).stdout(quiet()).stderr(quiet());
     command.status().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_of_one_process_look_at_once() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        git2::Repository::init_bare(dir.path()).expect("a repository can be made");
+        std::thread::scope(|scope| {
+            for thread in 0..4u8 {
+                let dir = dir.path();
+                scope.spawn(move || {
+                    let repository = Repository::open_exactly(dir).expect("it opens");
+                    for round in 0..200u8 {
+                        let named: ObjectId = format!("{thread:02x}{round:038x}").parse().expect("an id");
+                        repository.sync_foreign_objects(&BTreeSet::from([named]), None).expect("it can be looked");
+                    }
+                });
+            }
+        });
+        let left: Vec<_> = std::fs::read_dir(dir.path().join("pointsman")).expect("it is there").flatten().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+    }
 }

@@ -124,6 +124,18 @@ pub const PASSWORD: &str = "correct-horse-7";
 impl Http {
     /// Serves the repositories of `world`.
     pub fn start(world: &World) -> Http {
+        Self::start_with(world, "", "")
+    }
+
+    /// The same over TLS with `cert` and `key`; what is posted to `/hook` is taken with a 204 and noted in `hooks.log`.
+    pub fn start_tls(world: &World, cert: &str, key: &str) -> Http {
+        let certificate = format!("ssl_certificate {cert};\nssl_certificate_key {key};\n");
+        let log = world.path("hooks.log");
+        let hook = format!("location = /hook {{\naccess_log {} told;\nreturn 204;\n}}\n", log.display());
+        Self::start_with(world, " ssl", &format!("{certificate}{hook}"))
+    }
+
+    fn start_with(world: &World, listen: &str, more: &str) -> Http {
         let dir = world.path("nginx");
         std::fs::create_dir_all(&dir).unwrap();
         let (port, shown) = (free_port(), dir.display());
@@ -133,7 +145,8 @@ impl Http {
             "{}daemon off;\nmaster_process off;\npid {shown}/pid;\nerror_log {shown}/error.log;\nevents {{ worker_connections 64; }}\n\
              http {{\naccess_log off;\nclient_max_body_size 0;\nclient_body_temp_path {shown}/body;\nproxy_temp_path {shown}/proxy;\n\
              fastcgi_temp_path {shown}/fastcgi;\nuwsgi_temp_path {shown}/uwsgi;\nscgi_temp_path {shown}/scgi;\n\
-             server {{\nlisten 127.0.0.1:{port};\nlocation / {{\nauth_basic git;\nauth_basic_user_file {shown}/users;\n\
+             log_format told '$ssl_protocol $request_method $http_webhook_id';\n\
+             server {{\nlisten 127.0.0.1:{port}{listen};\n{more}location / {{\nauth_basic git;\nauth_basic_user_file {shown}/users;\n\
              fastcgi_pass unix:{shown}/socket;\nfastcgi_param SCRIPT_FILENAME /usr/lib/git-core/git-http-backend;\n\
              fastcgi_param GIT_PROJECT_ROOT {};\nfastcgi_param GIT_HTTP_EXPORT_ALL 1;\nfastcgi_param PATH_INFO $uri;\n\
              fastcgi_param QUERY_STRING $query_string;\nfastcgi_param REQUEST_METHOD $request_method;\n\

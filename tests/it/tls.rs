@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 
 use crate::daemon::{Daemon, PATIENCE};
 use crate::env::{Ended, World};
+use crate::servers::{Http, PASSWORD, USER};
 
 /// An authority of its own, and what it signs.
 struct Authority(PathBuf);
@@ -180,4 +181,55 @@ fn files_that_are_no_certificate_stop_the_start_with_a_hint() {
     let run = repo.pointsman(&["serve", "--tls-cert", &cert]);
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("--tls-key"), "{}", run.stderr);
+}
+
+#[test]
+fn targets_over_https_trust_an_authority_that_the_controller_is_told_of() {
+    let world = World::new();
+    let authority = Authority::new(&world);
+    authority.sign("11");
+    let repo = world.repository("shop");
+    repo.publish_support("One");
+    world.bare("edge.git");
+    world.git("edge.git", &["config", "http.receivepack", "true"]).ok();
+    let server = Http::start_tls(&world, &authority.path("cert.pem"), &authority.path("key.pem"));
+    let base = format!("https://localhost:{}", server.port);
+    let helper =
+        format!("[credential]\n\thelper = \"!f() {{ echo username={USER}; echo password={PASSWORD}; }}; f\"\n");
+    let known = std::fs::read_to_string(world.path("home/.gitconfig")).unwrap();
+    world.write("home/.gitconfig", known + &helper);
+    world.write("secret", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n");
+    let told = format!(
+        "outgoing.allow = [\"localhost\", \"127.0.0.0/8\", \"::1\"]\n\
+         [targets.told]\nkind = \"webhook\"\nurl = \"{base}/hook\"\nsecret = {{ file = \"{}\" }}\n\
+         [targets.copy]\nkind = \"git\"\nurl = \"{base}/edge.git\"\n",
+        world.path("secret").display(),
+    );
+    world.write("serve.toml", told);
+    let args = ["--config", world.path("serve.toml").to_str().unwrap()].map(str::to_owned);
+    let args = args.each_ref().map(String::as_str);
+    let hooks = || std::fs::read_to_string(world.path("hooks.log")).unwrap_or_default();
+    let tip = |branch: &str| world.git("edge.git", &["rev-parse", "--verify", "-q", branch]).stdout;
+
+    let daemon = Daemon::start(&world, &repo.dir, &args);
+    daemon.eventually("strangers are not trusted", || {
+        let metrics = daemon.get("/metrics").body;
+        ["told", "copy"].iter().all(|target| {
+            metrics.lines().any(|line| {
+                line.starts_with("pointsman_target_deliveries_total")
+                    && line.contains(&format!("target=\"{target}\",environment=\"sandbox\",result=\"failed\""))
+                    && !line.ends_with(" 0")
+            })
+        })
+    });
+    assert!(hooks().is_empty() && tip("live/sandbox").is_empty(), "{}", hooks());
+    assert_eq!(daemon.stop(), Some(0));
+
+    let ca = authority.path("ca.pem");
+    let trusting = [("SSL_CERT_FILE", ca.as_str()), ("GIT_SSL_CAINFO", ca.as_str())];
+    let daemon = Daemon::start_with(&world, &repo.dir, &args, &trusting);
+    let told = || hooks().lines().any(|line| line.starts_with("TLSv1.3 POST sandbox_2_"));
+    daemon.eventually("the webhook was told", told);
+    daemon.eventually("the branch is there", || tip("live/sandbox") == repo.git(&["rev-parse", "env/sandbox"]).stdout);
+    assert!(!daemon.log().contains(PASSWORD));
 }

@@ -125,7 +125,7 @@ impl Drafts {
             version: ServedVersion::Draft,
             digest,
             entry: found.content.source,
-            config: Bytes::copy_from_slice(frozen.bytes()),
+            config: self.live.snapshot().share(agent, digest, Bytes::copy_from_slice(frozen.bytes())),
             record: Bytes::from(record.to_string()),
             etag: HeaderValue::from_str(&format!("\"{digest}\"")).expect("a digest is plain ASCII"),
             version_header: HeaderValue::from_static(DRAFT),

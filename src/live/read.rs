@@ -26,7 +26,7 @@ pub fn read(repository: &Repository, tip: Option<ObjectId>, previous: &Snapshot)
     for (name, head) in Ledger::at(repository, tip)?.heads()? {
         let environment = match previous.environments.get(&name) {
             Some(unchanged) if unchanged.head == head.head && unchanged.height == head.height => Arc::clone(unchanged),
-            _ => Arc::new(environment(repository, name.clone(), &head, &mut known)?),
+            _ => Arc::new(environment(repository, name.clone(), &head, &mut known, previous)?),
         };
         snapshot.environments.insert(name, environment);
     }
@@ -38,6 +38,7 @@ fn environment(
     name: EnvironmentName,
     head: &AcceptedHead,
     known: &mut HashMap<ObjectId, Arc<Served>>,
+    previous: &Snapshot,
 ) -> Result<Environment> {
     let tree = EnvironmentTree::new(repository, repository.commit(head.head)?.tree);
     let mut agents = HashMap::new();
@@ -45,7 +46,7 @@ fn environment(
         let served = match known.get(&entry) {
             Some(served) => Arc::clone(served),
             None => {
-                let served = Arc::new(served(repository, &agent, entry)?);
+                let served = Arc::new(served(repository, &agent, entry, previous)?);
                 known.insert(entry, Arc::clone(&served));
                 served
             }
@@ -64,7 +65,7 @@ fn environment(
     Ok(Environment { name, head: head.head, height: head.height, agents, retired, routes })
 }
 
-fn served(repository: &Repository, agent: &AgentId, entry: ObjectId) -> Result<Served> {
+fn served(repository: &Repository, agent: &AgentId, entry: ObjectId, previous: &Snapshot) -> Result<Served> {
     let file = |name: &str| -> Result<Bytes> {
         let blob = repository.blob_at(entry, name)?.ok_or_else(|| Error::Corrupt {
             what: format!("what is served for `{agent}` has no {name}"),
@@ -83,7 +84,7 @@ fn served(repository: &Repository, agent: &AgentId, entry: ObjectId) -> Result<S
         version: ServedVersion::Number(version.number),
         digest: version.digest,
         entry,
-        config,
+        config: previous.share(agent, version.digest, config),
         record,
         etag: header(format!("\"{}\"", version.digest)),
         version_header: header(version.number.to_string()),

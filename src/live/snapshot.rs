@@ -135,4 +135,48 @@ impl Snapshot {
     pub fn environment(&self, name: &str) -> Option<&Arc<Environment>> {
         self.environments.get(name).or_else(|| self.drafts.as_ref().filter(|_| name == DRAFT))
     }
+
+    /// `config` of `agent`, shared with whatever is served here with the same bytes. A draft that was published, and a
+    /// version that an environment is yet to reach, would otherwise be held twice.
+    pub(crate) fn share(&self, agent: &AgentId, digest: Digest, config: Bytes) -> Bytes {
+        let served = self.environments.values().chain(&self.drafts).filter_map(|shown| shown.agents.get(agent));
+        let mut same = served.filter(|served| served.digest == digest && served.config == config);
+        same.next().map_or(config, |served| served.config.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_served_already_are_not_held_twice() {
+        let agent: AgentId = "support".parse().expect("an id");
+        let config = Bytes::from_static(b"{\"name\":\"Support\"}");
+        let digest = Digest::of(&config);
+        let served = Served {
+            agent: agent.clone(),
+            version: ServedVersion::Draft,
+            digest,
+            entry: ObjectId::ZERO,
+            config: config.clone(),
+            record: Bytes::new(),
+            etag: HeaderValue::from_static("\"\""),
+            version_header: HeaderValue::from_static(DRAFT),
+        };
+        let drafts = Environment {
+            name: DRAFT.parse().expect("a name"),
+            head: ObjectId::ZERO,
+            height: 1,
+            agents: HashMap::from([(agent.clone(), Arc::new(served))]),
+            retired: BTreeSet::new(),
+            routes: Routes::default(),
+        };
+        let snapshot = Snapshot { drafts: Some(Arc::new(drafts)), ..Snapshot::default() };
+        let shared = snapshot.share(&agent, digest, Bytes::copy_from_slice(&config));
+        assert_eq!(shared.as_ptr(), config.as_ptr());
+        // Who claims a digest that the bytes do not have is not believed.
+        let other = Bytes::from_static(b"{}");
+        assert_eq!(snapshot.share(&agent, digest, other.clone()).as_ptr(), other.as_ptr());
+    }
 }

@@ -4,6 +4,7 @@
 //! none of ours.
 
 pub mod agent_id;
+mod as_text;
 pub mod deployment;
 pub mod environment;
 pub mod identity;
@@ -16,6 +17,7 @@ pub mod toml_error;
 pub mod version;
 
 pub use agent_id::AgentId;
+pub(crate) use as_text::as_text;
 pub use deployment::{DeploymentId, Stay};
 pub use environment::EnvironmentName;
 pub use identity::Identity;

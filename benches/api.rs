@@ -3,12 +3,15 @@
 //! `cargo bench --bench api` runs all; `-- publish` or `-- load` one of them. `POINTSMAN_BENCH_SECONDS` says how long the
 //! load lasts.
 
+mod common;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use common::{folder, git, init, run};
 use pointsman::ops::Workspace;
 use pointsman::ops::publish::{PublishCall, publish};
 
@@ -16,27 +19,14 @@ const AGENTS: usize = 100;
 const ROUNDS: usize = 200;
 const CLIENTS: usize = 200;
 
-fn run(command: &mut Command) {
-    let output = command.stdin(Stdio::null()).output().expect("the command starts");
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-fn git(dir: &Path) -> Command {
-    let mut command = Command::new("git");
-    command.arg("-C").arg(dir).env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
-    command
-}
-
 fn agent(index: usize) -> String {
     format!("agent{index:03}")
 }
 
 /// A repository with two versions of each agent, all promoted once.
 fn repository() -> tempfile::TempDir {
-    let dir = tempfile::Builder::new().prefix("pointsman-bench-").tempdir().expect("a temporary folder");
-    run(git(dir.path()).args(["init", "-q", "-b", "main"]));
-    run(git(dir.path()).args(["config", "user.name", "Ada"]));
-    run(git(dir.path()).args(["config", "user.email", "ada@example.com"]));
+    let dir = folder();
+    init(dir.path());
     for round in 1..=2 {
         (0..AGENTS).for_each(|index| write(dir.path(), index, round));
         run(git(dir.path()).args(["add", "-A"]));
@@ -243,11 +233,5 @@ fn one_client(daemon: &Daemon, client: usize, until: Instant) -> Seen {
 }
 
 fn main() {
-    let asked: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let parts: [(&str, fn()); 2] = [("publish", publishes), ("load", load)];
-    for (name, part) in parts {
-        if asked.is_empty() || asked.iter().any(|one| one == name) {
-            part();
-        }
-    }
+    common::run_asked(&[("publish", publishes), ("load", load)]);
 }

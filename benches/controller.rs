@@ -3,43 +3,22 @@
 //! `cargo bench --bench controller` runs all; `-- here remote many` runs some. Every clock starts in this process
 //! before or after a git command and stops when an HTTP answer has the new version.
 
+mod common;
+
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use common::{at, folder, git, init, run, timed};
 
 /// How many changes are timed.
 const ROUNDS: usize = 200;
 
 /// How many agents the large repository has, in groups of a hundred.
 const MANY: usize = 10_000;
-
-fn git(dir: &Path) -> Command {
-    let mut command = Command::new("git");
-    command.arg("-C").arg(dir).args(["-c", "gc.auto=0", "-c", "maintenance.auto=false"]);
-    command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
-    command
-}
-
-fn run(command: &mut Command) {
-    let output = command.stdin(Stdio::null()).output().expect("the command starts");
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-fn timed(command: &mut Command) -> Duration {
-    let started = Instant::now();
-    run(command);
-    started.elapsed()
-}
-
-fn at(mut times: Vec<Duration>, share: f64) -> f64 {
-    times.sort();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
-    let index = ((times.len() - 1) as f64 * share).round() as usize;
-    times[index].as_secs_f64() * 1e3
-}
 
 /// A running `serve`.
 struct Daemon {
@@ -131,12 +110,6 @@ fn write_agents(dir: &Path, count: usize, round: usize) {
     run(git(dir).args(["commit", "-qm", &format!("Round {round}")]));
 }
 
-fn repository(dir: &Path) {
-    run(git(dir).args(["init", "-q", "-b", "main"]));
-    run(git(dir).args(["config", "user.name", "Ada"]));
-    run(git(dir).args(["config", "user.email", "ada@example.com"]));
-}
-
 /// Tags every agent's version `round` with one git process.
 fn tag_all(dir: &Path, count: usize, round: usize) {
     let mut input = String::new();
@@ -153,16 +126,11 @@ fn tag_all(dir: &Path, count: usize, round: usize) {
     assert!(child.wait().expect("git ends").success());
 }
 
-fn folder() -> (tempfile::TempDir, PathBuf) {
-    let dir = tempfile::Builder::new().prefix("pointsman-bench-").tempdir().expect("a temporary folder");
-    let path = dir.path().to_owned();
-    (dir, path)
-}
-
 /// In a working copy: from the end of `git tag` to the config that is served.
 fn here() {
-    let (_dir, dir) = folder();
-    repository(&dir);
+    let home = folder();
+    let dir = home.path().to_owned();
+    init(&dir);
     write_agents(&dir, 100, 1);
     let daemon = Daemon::start(&dir, &[]);
     let mut times = Vec::new();
@@ -188,11 +156,12 @@ fn here() {
 /// Over a bare remote that rings by webhook: from the start of `git push` to the config that is served, against a plain
 /// push, a fetch and an atomic push back of as many refs.
 fn remote() {
-    let (_dir, dir) = folder();
+    let home = folder();
+    let dir = home.path().to_owned();
     let (origin, work, peer, state) = (dir.join("origin.git"), dir.join("work"), dir.join("peer"), dir.join("state"));
     run(git(&dir).args(["init", "-q", "--bare", "-b", "main", "origin.git"]));
     std::fs::create_dir(&work).expect("a folder");
-    repository(&work);
+    init(&work);
     write_agents(&work, 100, 1);
     let url = format!("file://{}", origin.display());
     run(git(&work).args(["remote", "add", "origin", &url]));
@@ -259,11 +228,12 @@ fn remote() {
 /// The peer beside `remote`: Debian's `webhook` runs `git fetch` and `git reset` in a clone. One way only, and nothing is
 /// judged, compiled or kept.
 fn webhook() {
-    let (_dir, dir) = folder();
+    let home = folder();
+    let dir = home.path().to_owned();
     let (origin, work, clone) = (dir.join("origin.git"), dir.join("work"), dir.join("clone"));
     run(git(&dir).args(["init", "-q", "--bare", "-b", "main", "origin.git"]));
     std::fs::create_dir(&work).expect("a folder");
-    repository(&work);
+    init(&work);
     write_agents(&work, 100, 1);
     let url = format!("file://{}", origin.display());
     run(git(&work).args(["remote", "add", "origin", &url]));
@@ -312,8 +282,9 @@ fn webhook() {
 
 /// Ten thousand agents: a cold start, idling, and all of them changed at once.
 fn many() {
-    let (_dir, dir) = folder();
-    repository(&dir);
+    let home = folder();
+    let dir = home.path().to_owned();
+    init(&dir);
     write_agents(&dir, MANY, 1);
     tag_all(&dir, MANY, 1);
     run(Command::new(env!("CARGO_BIN_EXE_pointsman")).arg("-C").arg(&dir).args(["reconcile", "--once"]));
@@ -347,11 +318,5 @@ fn many() {
 }
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let benches: [(&str, fn()); 4] = [("here", here), ("remote", remote), ("webhook", webhook), ("many", many)];
-    for (name, bench) in benches {
-        if wanted.is_empty() || wanted.iter().any(|word| word == name) {
-            bench();
-        }
-    }
+    common::run_asked(&[("here", here), ("remote", remote), ("webhook", webhook), ("many", many)]);
 }

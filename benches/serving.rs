@@ -5,6 +5,8 @@
 //! `nginx`, `wrk` and `taskset` and two cores: the server has the first, who asks has the second. The server is this very
 //! program, started once more with `SERVE` in its environment.
 
+mod common;
+
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
@@ -393,10 +395,5 @@ fn main() {
     if let Ok(agents) = std::env::var(SERVE) {
         return serve(agents.parse().expect("a number"));
     }
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    for (name, run) in [("get", get as fn()), ("hooks", hooks), ("watch", watch)] {
-        if wanted.is_empty() || wanted.iter().any(|want| want == name) {
-            run();
-        }
-    }
+    common::run_asked(&[("get", get), ("hooks", hooks), ("watch", watch)]);
 }

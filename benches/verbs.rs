@@ -3,11 +3,15 @@
 //! `cargo bench` runs all; `cargo bench --bench verbs -- publish status` runs some. Sizes can be made smaller with
 //! `POINTSMAN_BENCH_AGENTS`. Machines are noisy, so only ratios of medians of alternating runs are worth keeping.
 
+mod common;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+use common::{at, folder, git, init, run, timed};
 
 /// How often each command is timed.
 const ROUNDS: usize = 21;
@@ -18,42 +22,12 @@ struct Shop {
     edits: usize,
 }
 
-fn git(dir: &Path) -> Command {
-    let mut command = Command::new("git");
-    command.arg("-C").arg(dir).args(["-c", "gc.auto=0", "-c", "maintenance.auto=false"]);
-    command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
-    command
-}
-
-fn run(command: &mut Command) {
-    let output = command.stdin(Stdio::null()).output().expect("the command starts");
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-fn timed(command: &mut Command) -> Duration {
-    let started = Instant::now();
-    run(command);
-    started.elapsed()
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
-}
-
 impl Shop {
     /// A repository with `count` agents and `rounds` versions of the first `tagged` of them, accepted and packed; ids
     /// carry a group where `grouped`.
     fn new(count: usize, rounds: usize, tagged: usize, grouped: bool) -> Self {
-        let dir = tempfile::Builder::new().prefix("pointsman-bench-").tempdir().expect("a temporary folder");
-        let shop = Shop { dir, count, edits: 0 };
-        run(git(shop.path()).args(["init", "-q", "-b", "main"]));
-        run(git(shop.path()).args(["config", "user.name", "Ada"]));
-        run(git(shop.path()).args(["config", "user.email", "ada@example.com"]));
+        let shop = Shop { dir: folder(), count, edits: 0 };
+        init(shop.path());
         for round in 1..=rounds {
             for index in 0..count {
                 let folder = shop.path().join("agents").join(agent(index, grouped));
@@ -80,7 +54,7 @@ impl Shop {
 
     /// The same once more, so that what git writes there is not ours to sync.
     fn copy(&self) -> Self {
-        let dir = tempfile::Builder::new().prefix("pointsman-bench-").tempdir().expect("a temporary folder");
+        let dir = folder();
         run(Command::new("cp").arg("-a").arg(self.path().join(".")).arg(dir.path()));
         Shop { dir, count: self.count, edits: self.edits }
     }
@@ -155,34 +129,59 @@ fn agents() -> usize {
     std::env::var("POINTSMAN_BENCH_AGENTS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000)
 }
 
-fn row(name: &str, ours: Duration, peer_name: &str, peer: Duration) {
-    let (ours, peer) = (milliseconds(ours), milliseconds(peer));
-    println!("{name:<52} {ours:>9.1} ms   {peer_name:<34} {peer:>9.1} ms   ratio {:.2}", ours / peer);
+/// One line: medians in milliseconds, and their ratio.
+fn row(name: &str, ours: Vec<Duration>, peer_name: &str, peer: Vec<Duration>) {
+    let (ours, peer) = (at(ours, 0.5), at(peer, 0.5));
+    let ratio = if ours * 10.0 < peer { format!("1/{:.0}", peer / ours) } else { format!("{:.2}", ours / peer) };
+    println!("{name:<52} {ours:>9.1} ms   {peer_name:<34} {peer:>9.1} ms   ratio {ratio}");
 }
 
-/// publish, promote and rollback of one agent among many, at several numbers of tags.
+/// A repository of some size, the same for plain git, and what each command took there.
+struct Timed {
+    tags: usize,
+    shop: Shop,
+    plain: Shop,
+    peer: Vec<Duration>,
+    publish: Vec<Duration>,
+    promote: Vec<Duration>,
+    rollback: Vec<Duration>,
+}
+
+impl Timed {
+    fn new(rounds: usize, tagged: usize) -> Self {
+        let shop = Shop::new(agents(), rounds, tagged, false);
+        let plain = shop.copy();
+        let (peer, publish, promote, rollback) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Timed { tags: tagged * rounds, shop, plain, peer, publish, promote, rollback }
+    }
+
+    fn round(&mut self) {
+        let shop = &mut self.shop;
+        self.peer.push(self.plain.git_publish());
+        let (id, folder) = shop.edit();
+        self.publish.push(timed(&mut shop.pointsman(&["publish", &id, "--note", "bench"])));
+        self.promote.push(timed(&mut shop.pointsman(&["promote", &id, "--to", "pre-release"])));
+        std::fs::write(folder.join("persona.md"), format!("Persona {}\n", shop.edits)).expect("files can be written");
+        run(&mut shop.pointsman(&["publish", &id, "--note", "bench"]));
+        run(&mut shop.pointsman(&["promote", &id, "--to", "pre-release"]));
+        self.rollback.push(timed(&mut shop.pointsman(&["rollback", &id, "--env", "pre-release"])));
+    }
+}
+
+/// publish, promote and rollback of one agent among many, at several numbers of tags. The sizes take turns: making a
+/// repository leaves the file system slow for minutes, which would look as if the last and largest were.
 fn publish() {
-    for (rounds, tagged) in [(1, 100), (1, agents()), (20, agents())] {
-        let mut shop = Shop::new(agents(), rounds, tagged, false);
-        let mut plain = shop.copy();
-        let tags = tagged * rounds;
-        let (mut ours, mut peer, mut promote, mut rollback) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
-            peer.push(plain.git_publish());
-            let (id, folder) = shop.edit();
-            ours.push(timed(&mut shop.pointsman(&["publish", &id, "--note", "bench"])));
-            promote.push(timed(&mut shop.pointsman(&["promote", &id, "--to", "pre-release"])));
-            std::fs::write(folder.join("persona.md"), format!("Persona {}\n", shop.edits))
-                .expect("files can be written");
-            run(&mut shop.pointsman(&["publish", &id, "--note", "bench"]));
-            run(&mut shop.pointsman(&["promote", &id, "--to", "pre-release"]));
-            rollback.push(timed(&mut shop.pointsman(&["rollback", &id, "--env", "pre-release"])));
-        }
-        let peer = median(peer);
+    let mut sizes: Vec<_> =
+        [(1, 100), (1, agents()), (20, agents())].map(|(rounds, tagged)| Timed::new(rounds, tagged)).into();
+    run(&mut Command::new("sync"));
+    for _ in 0..ROUNDS {
+        sizes.iter_mut().for_each(Timed::round);
+    }
+    for Timed { tags, peer, publish, promote, rollback, .. } in sizes {
         let same = "git add commit tag, 2x(commit update)";
-        row(&format!("publish, {} agents, {tags} tags", agents()), median(ours), same, peer);
-        row(&format!("promote, {tags} tags"), median(promote), "the same git commands", peer);
-        row(&format!("rollback, {tags} tags"), median(rollback), "the same git commands", peer);
+        row(&format!("publish, {} agents, {tags} tags", agents()), publish, same, peer.clone());
+        row(&format!("promote, {tags} tags"), promote, "the same git commands", peer.clone());
+        row(&format!("rollback, {tags} tags"), rollback, "the same git commands", peer);
     }
 }
 
@@ -195,7 +194,7 @@ fn status() {
         peer.push(one + timed(git(shop.path()).args(["for-each-ref"])));
         ours.push(timed(&mut shop.pointsman(&["status"])));
     }
-    row(&format!("status, {count} agents x 10 versions"), median(ours), "git status + git for-each-ref", median(peer));
+    row(&format!("status, {count} agents x 10 versions"), ours, "git status + git for-each-ref", peer);
 }
 
 /// A pass in which nothing changed since the last one.
@@ -216,7 +215,7 @@ fn pass() {
     shop.reconcile();
     let times = (0..ROUNDS).map(|_| timed(&mut shop.pointsman(&["reconcile", "--once"]))).collect();
     let peer = (0..ROUNDS).map(|_| timed(git(shop.path()).args(["for-each-ref"]))).collect();
-    row(&format!("a pass that changes nothing, {count} agents x 3"), median(times), "git for-each-ref", median(peer));
+    row(&format!("a pass that changes nothing, {count} agents x 3"), times, "git for-each-ref", peer);
     let output = Command::new("/usr/bin/time")
         .args(["-f", "%M", env!("CARGO_BIN_EXE_pointsman"), "--local", "-C"])
         .arg(shop.path())
@@ -258,10 +257,8 @@ fn gto() {
         return;
     };
     let mut shop = Shop::new(100, 10, 100, false);
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    run(git(dir.path()).args(["init", "-q", "-b", "main"]));
-    run(git(dir.path()).args(["config", "user.name", "Ada"]));
-    run(git(dir.path()).args(["config", "user.email", "a@b"]));
+    let dir = folder();
+    init(dir.path());
     import_gto(dir.path());
     let commit = ["commit", "-q", "--allow-empty", "-m", "x"];
     let gto = |args: &[&str]| {
@@ -269,6 +266,7 @@ fn gto() {
         command.current_dir(dir.path()).args(args);
         command
     };
+    run(&mut Command::new("sync"));
     let (mut ours, mut peer) = (Vec::new(), Vec::new());
     for round in 0..7 {
         run(git(dir.path()).args(commit));
@@ -284,15 +282,9 @@ fn gto() {
         run(&mut shop.pointsman(&["status"]));
         ours.push(started.elapsed());
     }
-    row("publish + promote + status, 1000 tags", median(ours), "gto register + assign + show", median(peer));
+    row("publish + promote + status, 1000 tags", ours, "gto register + assign + show", peer);
 }
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let benches: [(&str, fn()); 4] = [("publish", publish), ("status", status), ("pass", pass), ("gto", gto)];
-    for (name, bench) in benches {
-        if wanted.is_empty() || wanted.iter().any(|word| word == name) {
-            bench();
-        }
-    }
+    common::run_asked(&[("publish", publish), ("status", status), ("pass", pass), ("gto", gto)]);
 }

@@ -80,12 +80,13 @@ impl Running {
         Ok(Running { address, live, settings, app, api, sandbox, targets, draining, server, threads, bells })
     }
 
-    /// Goes on with other settings. Address, remote and state folder stay those of the start.
+    /// Goes on with other settings. Address, remote, state folder, log and traces stay those of the start.
     pub fn reload(&self, settings: Settings) {
         let old = self.settings.load();
-        let fixed = |of: &Settings| (of.listen, of.remote.clone(), of.state.clone(), of.telemetry.clone());
-        if fixed(&old) != fixed(&settings) {
-            tracing::warn!("`listen`, `remote`, `state` and `telemetry` take effect at the next start");
+        let place = |of: &Settings| (of.listen, of.remote.clone(), of.state.clone());
+        let told = |of: &Settings| (of.json_logs, of.telemetry.clone());
+        if place(&old) != place(&settings) || told(&old) != told(&settings) {
+            tracing::warn!("`listen`, `remote`, `state`, `log` and `telemetry` take effect at the next start");
         }
         self.app.reload(&settings);
         self.api.answer_atoms_v1(settings.atoms_v1);

@@ -21,6 +21,9 @@ use crate::domain::ObjectId;
 /// How many trees of a draft are made without git.
 const MOST_TREES: usize = 256;
 
+/// About how many folders git is asked at once: they stand on its command line.
+const ASKED_AT_ONCE: usize = 200;
+
 /// A draft. Its objects are readable as long as the repository is open.
 pub struct Draft {
     /// The tree of the whole index with the requested folders as they are on disk.
@@ -177,10 +180,10 @@ impl Repository {
         };
         let pathspecs = self.pathspecs(&git, located)?;
         let adding = (!pathspecs.is_empty()).then(|| {
-            let mut args = vec!["add".to_owned(), "-A".to_owned(), "--sparse".to_owned(), "--".to_owned()];
-            args.extend(pathspecs);
             let git = git.clone();
-            std::thread::spawn(move || git.run(&args))
+            // Thousands of folders do not fit on a command line.
+            let args = ["add", "-A", "--sparse", "--pathspec-from-file=-", "--pathspec-file-nul"];
+            std::thread::spawn(move || git.run_with_input(&args, pathspecs.join("\0").into_bytes()))
         });
         Ok(DraftUnderWay { repository: self, git, adding, conflicted, folder: Some(folder), objects, base })
     }
@@ -218,24 +221,31 @@ impl Repository {
     fn pathspecs(&self, git: &Git, located: &[&Located]) -> Result<Vec<String>> {
         let work_dir = self.work_dir().expect("a draft has a working tree");
         let head = self.head_tree()?;
-        let mut pathspecs = Vec::new();
+        let (mut pathspecs, mut unsure) = (Vec::new(), Vec::new());
         for agent in located {
             let known = match head {
                 Some(tree) => self.tree_at(tree, &agent.folder)?.is_some(),
                 None => false,
             };
-            let spec = agent.pathspec();
             // A folder that is known and there has something for git to look at. Any other may be ignored, empty,
             // deleted, or left out by a sparse checkout.
-            if (known && work_dir.join(&agent.folder).is_dir()) || to_add(git, &spec)? {
-                pathspecs.push(spec);
+            if known && work_dir.join(&agent.folder).is_dir() {
+                pathspecs.push(agent.pathspec());
+            } else {
+                unsure.push(*agent);
             }
             for glob in &agent.include {
                 let spec = format!(":(top,glob){glob}");
-                if to_add(git, &spec)? {
+                if !to_add(git, std::slice::from_ref(&spec))?.is_empty() {
                     pathspecs.push(spec);
                 }
             }
+        }
+        for some in unsure.chunks(ASKED_AT_ONCE) {
+            let specs: Vec<String> = some.iter().map(|agent| agent.pathspec()).collect();
+            let found = to_add(git, &specs)?;
+            let those = some.iter().zip(specs).filter(|(agent, _)| is_in(&found, &agent.folder));
+            pathspecs.extend(those.map(|(_, spec)| spec));
         }
         Ok(pathspecs)
     }
@@ -299,8 +309,19 @@ fn unmerged(git: &Git) -> Result<BTreeSet<String>> {
     Ok(paths.map(|path| String::from_utf8_lossy(path).into_owned()).collect())
 }
 
-/// Whether `git add` would find anything: new, changed or deleted files.
-fn to_add(git: &Git, pathspec: &str) -> Result<bool> {
-    let out = git.run(&["ls-files", "-z", "-o", "-m", "-d", "--exclude-standard", "--", pathspec])?;
-    Ok(!out.is_empty())
+/// What `git add` would find at `pathspecs`: new, changed or deleted files.
+fn to_add(git: &Git, pathspecs: &[String]) -> Result<BTreeSet<Vec<u8>>> {
+    let asked = ["ls-files", "-z", "-o", "-m", "-d", "--exclude-standard", "--"].map(str::to_owned);
+    let out = git.run(&[&asked[..], pathspecs].concat())?;
+    Ok(out.split(|&c| c == 0).filter(|path| !path.is_empty()).map(<[u8]>::to_vec).collect())
+}
+
+/// Whether one of `paths` is `folder`, or in it. The empty one is the top.
+fn is_in(paths: &BTreeSet<Vec<u8>>, folder: &str) -> bool {
+    if folder.is_empty() {
+        return !paths.is_empty();
+    }
+    let below = format!("{folder}/").into_bytes();
+    let first = paths.range(below.clone()..).next();
+    paths.contains(folder.as_bytes()) || first.is_some_and(|path| path.starts_with(&below))
 }

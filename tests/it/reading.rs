@@ -42,6 +42,27 @@ fn check_needs_no_commit() {
 }
 
 #[test]
+fn check_sees_hundreds_of_agents_that_were_never_committed_and_none_that_is_ignored() {
+    let world = World::new();
+    world.git(".", &["init", "-q", "shop"]).ok();
+    let repo = Repo { world: &world, dir: world.path("shop") };
+    // Names that stand around others in every order: `a`, `a-1`, `a/1` would mix up who has files.
+    let agents: Vec<String> = (0..450).map(|index| format!("shop{}/a{}", index % 3, index / 3)).collect();
+    for agent in &agents {
+        repo.write(&format!("agents/{agent}/agent.toml"), "name = \"Agent\"\n");
+        repo.write(&format!("agents/{agent}/persona.md"), "You help.\n");
+    }
+    repo.write(".gitignore", "agents/shop1/a1/\nagents/shop2/a14*/\n");
+    let checked = repo.pointsman(&["check", "--json"]).ok().json();
+    let seen: Vec<&str> =
+        checked["agents"].as_array().unwrap().iter().map(|agent| agent["agent"].as_str().unwrap()).collect();
+    let ignored = |agent: &str| agent == "shop1/a1" || agent.starts_with("shop2/a14");
+    let mut expected: Vec<&str> = agents.iter().map(String::as_str).filter(|agent| !ignored(agent)).collect();
+    expected.sort_unstable();
+    assert_eq!(seen, expected);
+}
+
+#[test]
 fn check_takes_the_agent_from_the_folder_it_is_started_in() {
     let world = World::new();
     let repo = world.repository("shop");

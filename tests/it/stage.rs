@@ -27,10 +27,13 @@ pub const PACE: Pace = Pace {
     attempt: Duration::from_secs(60),
 };
 
-/// Waits until `holds`; the deadline is only there so that a broken test ends.
+/// Only there so that a broken test ends.
+const DEADLINE: Duration = Duration::from_secs(90);
+
+/// Waits until `holds`.
 #[track_caller]
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(90);
+    let deadline = Instant::now() + DEADLINE;
     while !holds() {
         assert!(Instant::now() < deadline, "never came true: {what}");
         std::thread::sleep(Duration::from_millis(10));
@@ -133,19 +136,26 @@ impl Stage {
         all.into_iter().find(|one| one.target == target && one.environment.as_str() == environment)
     }
 
+    /// Waits until `holds`; where it never does, says how all deliveries are doing.
+    #[track_caller]
+    pub fn eventually(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        while !holds() {
+            assert!(Instant::now() < deadline, "never came true: {what}\n{:#?}", self.live.deliveries.all());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Waits until `target` confirmed `height`.
     #[track_caller]
     pub fn holds(&self, target: &str, environment: &str, height: u64) {
-        eventually(
-            &format!("{target} holds {height} of {environment}: {:?}", self.delivery(target, environment)),
-            || {
-                self.delivery(target, environment).is_some_and(|one| {
-                    one.failure.is_none()
-                        && one.behind_since.is_none()
-                        && one.held.is_some_and(|held| held.height == height)
-                })
-            },
-        );
+        self.eventually(&format!("{target} holds {height} of {environment}"), || {
+            self.delivery(target, environment).is_some_and(|one| {
+                one.failure.is_none()
+                    && one.behind_since.is_none()
+                    && one.held.is_some_and(|held| held.height == height)
+            })
+        });
     }
 
     /// Waits until the delivery fails with words that contain `words`.
@@ -155,9 +165,7 @@ impl Stage {
             self.delivery(target, environment)
                 .filter(|one| one.failure.as_ref().is_some_and(|failure| failure.message.contains(words)))
         };
-        eventually(&format!("{target} fails with {words}: {:?}", self.delivery(target, environment)), || {
-            failing().is_some()
-        });
+        self.eventually(&format!("{target} fails with {words}"), || failing().is_some());
         failing().or_else(|| self.delivery(target, environment)).unwrap()
     }
 

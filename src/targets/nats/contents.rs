@@ -83,11 +83,12 @@ pub(super) async fn for_each(
         let entry = match tokio::time::timeout(ANSWER, entries.next()).await {
             Ok(Some(Ok(entry))) => entry,
             Ok(Some(Err(error))) => return Err(format!("cannot be read: {}", chain(&error))),
+            Ok(None) | Err(_) if count == 0 => return for_each_by_name(store, each).await,
             Ok(None) | Err(_) => return Err("does not say what it holds".to_owned()),
         };
         count += 1;
         if count > MOST_KEYS {
-            return Err(format!("holds more than {MOST_KEYS} keys"));
+            return Err(too_many());
         }
         let last = entry.delta == 0;
         if entry.operation == Operation::Put {
@@ -97,4 +98,30 @@ pub(super) async fn for_each(
             return Ok(());
         }
     }
+}
+
+/// The same with one question for each key. A server of version 2.9 whose bucket was deleted and made again at once may
+/// hold all messages and send them to no consumer, until it is started again.
+async fn for_each_by_name(store: &Store, mut each: impl FnMut(String, Bytes)) -> Result<(), String> {
+    let cannot = |error: &(dyn std::error::Error + 'static)| format!("cannot be read: {}", chain(error));
+    let subjects = store.stream.info_with_subjects(format!("{}>", store.prefix)).await;
+    let mut subjects = subjects.map_err(|error| cannot(&error))?;
+    let mut count = 0;
+    while let Some(subject) = subjects.next().await {
+        let (subject, _) = subject.map_err(|error| cannot(&error))?;
+        count += 1;
+        if count > MOST_KEYS {
+            return Err(too_many());
+        }
+        let Some(key) = subject.strip_prefix(&store.prefix) else { continue };
+        let entry = store.entry(key).await.map_err(|error| cannot(&error))?;
+        if let Some(entry) = entry.filter(|entry| entry.operation == Operation::Put) {
+            each(entry.key, entry.value);
+        }
+    }
+    Ok(())
+}
+
+fn too_many() -> String {
+    format!("holds more than {MOST_KEYS} keys")
 }

@@ -15,11 +15,6 @@ use crate::present::terminal::{Style, counted};
 use crate::present::{github, markdown};
 use crate::watch::Places;
 
-/// Compile drafts and tell what is wrong with them
-///
-/// Checks one agent, or all of them with --all or outside any agent's folder; then also pointsman.toml and whether
-/// each folder can be the agent that it would be. Nothing is written, no remote is asked, and no commit is needed.
-/// The exit code is 1 if there are errors; publish refuses those too.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The agent; all of them if left out, unless the command is started in an agent's folder

@@ -5,7 +5,6 @@ use crate::domain::EnvironmentName;
 use crate::ops::inspect::ComparedAgent;
 use crate::present::terminal::{Style, table};
 
-/// Put two environments side by side
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// One environment

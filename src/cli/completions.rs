@@ -6,13 +6,6 @@ use serde_json::json;
 
 use super::{Cli, Done, Session};
 
-/// Print what makes a shell complete the verbs and options of pointsman
-///
-/// bash: pointsman completions bash > ~/.local/share/bash-completion/completions/pointsman
-///
-/// zsh: pointsman completions zsh > ~/.zfunc/_pointsman, with ~/.zfunc in fpath
-///
-/// fish: pointsman completions fish > ~/.config/fish/completions/pointsman.fish
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The shell

@@ -10,11 +10,6 @@ use crate::present::escape::escape;
 use crate::present::terminal::{Style, counted, table};
 use crate::targets::{Letter, Letters};
 
-/// List webhook messages that were given up, and send them again
-///
-/// A message that its receiver refused for about a day is kept below the controller's state folder. The controller
-/// tries it now and then; --replay lets it try at once. How all targets are doing is in `/status` and `/metrics` of
-/// the controller.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The controller's state folder, as `serve --state` has it; by default that of a controller in this repository

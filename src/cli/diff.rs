@@ -18,14 +18,6 @@ use crate::present::environments::environments;
 use crate::present::markdown;
 use crate::present::terminal::{Style, counted};
 
-/// Show what differs between the draft, versions and environments
-///
-/// A side is `draft` (the working tree), `draft:<branch>` or `draft:pr/<n>` (that tip), `v3` (a version) or `env:live`
-/// (what is served there). Without sides the newest version is compared with the draft; one side is compared with the
-/// draft. Two environments without an agent, or --all, compare every agent.
-///
-/// First come the fields that differ, then the lines of each file: in two columns where the terminal has 100, in one
-/// otherwise. Files that no person reads line by line are shown in a readable form. Secrets are covered.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The agent; may be left out inside its folder or where there is only one

@@ -4,10 +4,6 @@ use super::{Done, Session, views};
 use crate::ops::discard::Discarded;
 use crate::present::terminal::Style;
 
-/// Put the draft of an agent back to its newest version
-///
-/// Folder and included files, in the working tree and in the index. Files that git ignores stay. What was there is
-/// kept for 30 days under a ref of its own, so nothing is asked before.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The agent; may be left out inside its folder or where there is only one

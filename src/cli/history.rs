@@ -6,9 +6,6 @@ use crate::ops::inspect::HistoryEntry;
 use crate::present::escape::escape;
 use crate::present::terminal::{Style, table};
 
-/// Show who moved what, where, when and why
-///
-/// The same as `git log --first-parent env/<environment>`, read for you.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only this agent

@@ -5,7 +5,6 @@ use super::{Done, Session, views};
 use crate::client::Verb;
 use crate::domain::EnvironmentName;
 
-/// Keep an agent at the version it has in an environment
 #[derive(Debug, clap::Args)]
 pub struct HoldArgs {
     /// The agent; may be left out inside its folder or where there is only one
@@ -17,9 +16,6 @@ pub struct HoldArgs {
     asked: Asked,
 }
 
-/// Let an agent move again in an environment
-///
-/// Versions that were rolled back from stay out until somebody promotes one explicitly.
 #[derive(Debug, clap::Args)]
 pub struct ReleaseArgs {
     /// The agent; may be left out inside its folder or where there is only one

@@ -12,7 +12,6 @@ use crate::ops::hook::{Refused, pre_receive, read_updates};
 /// How many refused refs are told; the rest is counted.
 const TOLD: usize = 20;
 
-/// Judge a push on your own git server, before it lands
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]

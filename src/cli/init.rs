@@ -10,10 +10,6 @@ use crate::ops::init::{Initialised, init};
 use crate::present::escape::escape;
 use crate::present::terminal::{Style, table};
 
-/// Find the agents of this repository and write pointsman.toml
-///
-/// Nothing is committed: you read the file, commit it, and run this again, which begins the ledger and the
-/// environments. What you wrote into the file stays as it is.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Make first versions from what an environment serves now, such as live=v2.3 or live=4f1c9a2

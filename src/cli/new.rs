@@ -8,7 +8,6 @@ use crate::ops::Problem;
 use crate::ops::new::{Begun, Template, begin};
 use crate::present::terminal::Style;
 
-/// Write a small, complete agent folder to start from
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The agent's id, such as support or emea/billing; its folder is agents/<id>

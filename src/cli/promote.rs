@@ -10,10 +10,6 @@ use crate::ops::Kind;
 /// How often `--wait` looks at least; what it waits for may come earlier, by a change of the policy.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(5);
 
-/// Move a version up into an environment
-///
-/// By default the version that is in the environment before, else the newest one. Every gate of the environment must
-/// be met.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The agent; may be left out inside its folder or where there is only one

@@ -7,10 +7,6 @@ use crate::ops::protect::{Forge, Protection, protect};
 use crate::present::escape::escape;
 use crate::present::terminal::Style;
 
-/// Print the branch and tag rules for your forge, as commands to paste
-///
-/// Versions do not move, environments and ledger are written by the controller's account only, the default branch
-/// changes by review. Nothing is sent: read the commands, then run them, or pipe them into a shell.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Which forge

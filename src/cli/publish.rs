@@ -7,10 +7,6 @@ use crate::present::escape::escape;
 use crate::present::findings;
 use crate::present::terminal::Style;
 
-/// Freeze the draft of an agent as its next version
-///
-/// Commits the agent's folder if it differs from HEAD, makes the tag `<agent>/v<N>`, records it in the ledger, and
-/// moves it wherever `deploy = "latest"` says. An unchanged draft answers with the version that is there.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The agent; may be left out inside its folder or where there is only one

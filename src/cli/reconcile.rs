@@ -11,7 +11,6 @@ use crate::present::escape::escape;
 use crate::reconcile::{Decided, Foreseen, Memory, Order, foresee, run as run_pass};
 use crate::store::Scope;
 
-/// Run one pass over everything: accept tags, put back what was moved, deploy what policy wants
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Run one pass and end

@@ -8,7 +8,6 @@ use super::{Done, Session, views};
 use crate::domain::{AgentId, EnvironmentName, VersionNumber};
 use crate::ops::Problem;
 
-/// Move several agents together, in one commit or not at all
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The agents, each with a version where it is not the one to be expected: support billing=v3

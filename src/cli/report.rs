@@ -11,11 +11,6 @@ use crate::ops::side::SideName;
 use crate::present::report::{Subject, markdown, terminal};
 use crate::present::terminal::Style;
 
-/// Tell what the draft of an agent will do, and what of it is new compared with what is live
-///
-/// What it will and won't say, which skill sends which fields where, guardrails, what its knowledge answers and what
-/// not, and what the compiler warns of. Lines that start with `+` are new, those with `-` are gone, compared with the
-/// version that the published environment serves.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The agent; may be left out inside its folder or where there is only one

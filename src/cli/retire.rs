@@ -5,9 +5,6 @@ use super::{Done, Session, views};
 use crate::client::Verb;
 use crate::domain::EnvironmentName;
 
-/// Take an agent out of an environment
-///
-/// Nothing brings it back by itself; an explicit promotion does.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The agent; may be left out inside its folder or where there is only one

@@ -4,9 +4,6 @@ use super::options::Asked;
 use super::{Done, Session, views};
 use crate::domain::VersionNumber;
 
-/// Refuse every later move to a version
-///
-/// Where it is live it stays live: roll back or promote another one there.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The agent

@@ -4,11 +4,6 @@ use super::options::Asked;
 use super::{Done, Session, views};
 use crate::domain::{DeploymentId, EnvironmentName, VersionNumber};
 
-/// Go back to a version that was live, and stay there
-///
-/// One commit that names the older version again; nothing is compiled, no gate or freeze stops it. The agent is held
-/// in that environment until `release-hold` or an explicit promotion. Rolling back again answers with the rollback
-/// that stands; name a version with --to to go further back.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The agent; may be left out inside its folder or where there is only one

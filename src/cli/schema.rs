@@ -13,12 +13,6 @@ use crate::ops::Problem;
 use crate::policy;
 use crate::present::terminal::{Style, table};
 
-/// Print JSON Schemas of agent files and of pointsman.toml, so that editors complete and check them
-///
-/// Write them once with `pointsman schema --dir .schemas`, then name the schema in the first line of a file: in TOML
-/// with `#:schema ../../.schemas/skills.schema.json`, in YAML with
-/// `# yaml-language-server: $schema=../../.schemas/skills.schema.json`, in JSON with the key `"$schema"`. Editors with
-/// Taplo (Even Better TOML) or the YAML language server read these lines.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// One file: `agent.toml`, `skills`, `skills/book.yaml`, `pointsman.toml`; all of them if left out

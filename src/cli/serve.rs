@@ -16,10 +16,6 @@ use crate::present::escape::escape;
 use crate::store::run_unattended;
 use crate::telemetry;
 
-/// Run the controller: accept tags, move environment branches, deliver and serve what is live
-///
-/// Without --remote it works on the repository it is started in. With it, on a bare mirror of its own.
-/// SIGHUP reads the operator's file and the certificate again; the first SIGTERM or Ctrl-C drains, the second stops.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Where to answer HTTP; without tokens for readers only addresses of this machine

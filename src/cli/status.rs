@@ -7,9 +7,6 @@ use crate::present::terminal::{Style, table};
 use crate::reconcile::Note;
 use crate::store::age_text;
 
-/// Show where everything stands: drafts, versions, environments, and what waits
-///
-/// In a clone this is what was last fetched; --fetch asks the remote first.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Ask the remote first

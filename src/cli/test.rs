@@ -12,10 +12,6 @@ use crate::ops::{Problem, Workspace};
 use crate::present::Style;
 use crate::present::escape::escape;
 
-/// Run an agent's tests: against the draft, or what --against names
-///
-/// Each file in `tests/` is a conversation and what must come of it. Where the agent names a model, the endpoint is taken
-/// from the operator's file (--config); without one the offline responder answers. Exit code 1 if a test fails.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The agent; may be left out inside its folder or where there is one only

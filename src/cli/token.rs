@@ -11,9 +11,6 @@ use crate::present::escape::escape;
 use crate::present::terminal::table;
 use crate::tokens::{NewToken, Scope, Token, TokenError, Tokens};
 
-/// Make, list and take back tokens of the control API
-///
-/// They are kept, as hashes, in the controller's state folder; run this as the user that the controller runs as.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The controller's state folder, as `serve --state` has it; by default that of a controller in this repository

@@ -6,10 +6,6 @@ use super::{Done, Session};
 use crate::ops::verify::{Verified, verify};
 use crate::present::escape::escape;
 
-/// Check that everything is as it must be: ledger, versions, tags, environments
-///
-/// Reads the whole repository and changes nothing. Ends with 0 if every promise holds and the next pass has nothing to
-/// do, with 1 if not. `git fsck` is yours to run.
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 

@@ -5,7 +5,6 @@ use crate::ops::inspect::VersionView;
 use crate::present::escape::escape;
 use crate::present::terminal::{Style, table};
 
-/// List the published versions of an agent, newest first
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The agent; may be left out inside its folder or where there is only one

@@ -20,10 +20,6 @@ use crate::ops::{Problem, Workspace};
 use crate::present::escape::escape;
 use paper::Paper;
 
-/// Talk to an agent: to what is live, or with --draft to what you are editing
-///
-/// Each line is a message; Ctrl-D ends it. Where the agent names a model, the endpoint is taken from the operator's file
-/// (--config); without one the offline responder answers. What is said is kept, and `--session` goes on with it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The agent; may be left out inside its folder or where there is one only

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use serde::Serialize;
 
-use super::{Cli, Done, Session, dispatch, options::Global};
+use super::{Cli, Done, Session, options::Global};
 use crate::ops::Problem;
 use crate::ops::embedded::{CLAIMS, FRONT_DESK, Folder, RESERVATIONS};
 use crate::present::escape::{escape, escape_line};
@@ -40,9 +40,6 @@ const SETTINGS: [(&str, &str); 6] = [
 /// Lines of a command's output that are shown.
 const MOST_LINES: usize = 20;
 
-/// Take a guided tour: publish, promote, roll back and serve three agents in a throwaway repository
-///
-/// Needs no configuration and leaves nothing behind. The controller of the last stop goes on until Ctrl-C.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// End after the tour, without waiting for Ctrl-C; so does --json
@@ -146,7 +143,7 @@ impl Tour<'_> {
         let global = Global { dir: self.dir.clone(), local: true, ..cli.global };
         let style = Style { width: self.width().saturating_sub(2), ..self.session.style };
         let inner = Session::capturing(global, style);
-        let done = dispatch(&cli.command, &inner);
+        let done = cli.verb.run(&inner);
         (inner.into_captured(), done)
     }
 

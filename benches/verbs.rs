@@ -24,9 +24,10 @@ struct Shop {
 
 impl Shop {
     /// A repository with `count` agents and `rounds` versions of the first `tagged` of them, accepted and packed; ids
-    /// carry a group where `grouped`.
+    /// carry a group where `grouped`. It is made in memory and copied: making it deletes thousands of files, and for
+    /// minutes the disk would be slow to make new ones.
     fn new(count: usize, rounds: usize, tagged: usize, grouped: bool) -> Self {
-        let shop = Shop { dir: folder(), count, edits: 0 };
+        let shop = Shop { dir: common::folder_in_memory(), count, edits: 0 };
         init(shop.path());
         for round in 1..=rounds {
             for index in 0..count {
@@ -49,13 +50,16 @@ impl Shop {
         }
         run(git(shop.path()).args(["repack", "-adq"]));
         run(git(shop.path()).args(["pack-refs", "--all"]));
-        shop
+        shop.copy()
     }
 
     /// The same once more, so that what git writes there is not ours to sync.
     fn copy(&self) -> Self {
         let dir = folder();
         run(Command::new("cp").arg("-a").arg(self.path().join(".")).arg(dir.path()));
+        // The index remembers the files that were copied.
+        std::thread::sleep(Duration::from_secs(1));
+        run(git(dir.path()).args(["update-index", "-q", "--refresh"]));
         Shop { dir, count: self.count, edits: self.edits }
     }
 

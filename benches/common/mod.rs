@@ -41,6 +41,12 @@ pub fn folder() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("pointsman-bench-").tempdir().expect("a temporary folder")
 }
 
+/// One that is on no disk, if there is such a place.
+pub fn folder_in_memory() -> tempfile::TempDir {
+    let mut prefixed = tempfile::Builder::new();
+    prefixed.prefix("pointsman-bench-").tempdir_in("/dev/shm").unwrap_or_else(|_| folder())
+}
+
 /// Makes `dir` a repository in which somebody commits.
 pub fn init(dir: &Path) {
     run(git(dir).args(["init", "-q", "-b", "main"]));

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
@@ -57,19 +58,24 @@ pub(super) fn sync_together(paths: &[PathBuf]) -> Result<()> {
 /// Does `work` for all `items`, several at once, and returns the results in their order. What waits for the disk at
 /// the same time is answered at the same time.
 pub(super) fn together<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let share = items.len().div_ceil(AT_ONCE).max(1);
-    if items.len() <= share {
-        return items.iter().map(work).collect();
-    }
-    let work = &work;
-    std::thread::scope(|scope| {
-        let (own, others) = items.split_at(share);
-        let others = others.chunks(share).map(|share| scope.spawn(move || share.iter().map(work).collect::<Vec<_>>()));
-        let others: Vec<_> = others.collect();
-        let mut done: Vec<_> = own.iter().map(work).collect();
+    let next = AtomicUsize::new(0);
+    // Each takes the next one that nobody has: a thread may begin when the others are nearly done.
+    let take_turns = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(at) else { return done };
+            done.push((at, work(item)));
+        }
+    };
+    let mut done = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..AT_ONCE.min(items.len())).map(|_| scope.spawn(take_turns)).collect();
+        let mut done = take_turns();
         done.extend(others.into_iter().flat_map(|other| other.join().expect("a writer does not panic")));
         done
-    })
+    });
+    done.sort_unstable_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {

@@ -28,7 +28,8 @@ type Stamp = (u64, u64, i64, i64);
 /// After this many questions the whole file is read and kept.
 const OFTEN: usize = 32;
 
-/// A part of the file that is not worth halving.
+/// A file of at most so many bytes is read as a whole; of a larger one, a part that is not worth halving.
+const SMALL: u64 = 1 << 18;
 const PART: u64 = 1 << 15;
 
 /// More than a line with the longest name that Linux knows, and the line that says what a tag names.
@@ -99,7 +100,7 @@ fn read_at(file: &File, from: u64, to: u64) -> std::io::Result<Vec<u8>> {
 /// The first line of a sorted `file` of `size` bytes, and all lines whose names start with `prefix`; nothing if it is
 /// not sorted or short.
 fn part(file: &File, size: u64, prefix: &str) -> std::io::Result<Option<Vec<u8>>> {
-    if size <= PART {
+    if size <= SMALL {
         return Ok(None);
     }
     let head = read_at(file, 0, LONGEST_LINE)?;

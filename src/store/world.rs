@@ -195,7 +195,10 @@ impl World {
     pub fn all_tags(&self, repository: &Repository) -> Result<BTreeMap<String, ObjectId>> {
         let prefix = self.tag_prefix();
         let refs = repository.list_refs(prefix)?;
-        let names = refs.into_iter().filter_map(|(name, id)| Some((name.strip_prefix(prefix)?.to_owned(), id)));
+        let names = refs.into_iter().map(|(mut name, id)| {
+            name.drain(..prefix.len());
+            (name, id)
+        });
         Ok(names.filter(|(name, _)| name.rsplit_once('/').is_some_and(|(_, last)| last.starts_with('v'))).collect())
     }
 

@@ -174,7 +174,7 @@ fn look(workspace: &Workspace, policy: &Policy, named: Option<&str>) -> Result<L
     let committed = commit.map(|commit| repository.commit(commit)).transpose()?.map(|commit| commit.tree);
     let (mut root, mut draft, mut unsaved) = (committed, None, Vec::new());
     if named.is_none()
-        && let Some(changes) = repository.start_work_tree_changes()
+        && let Some(changes) = repository.start_work_tree_changes()?
     {
         let known = committed.map(|tree| repository.discover(tree, policy)).transpose()?.unwrap_or_default().0;
         let (on_disk, faults) = workspace.folders_on_disk(policy);
@@ -187,8 +187,15 @@ fn look(workspace: &Workspace, policy: &Policy, named: Option<&str>) -> Result<L
             root = Some(made.root);
             draft = Some(made);
         }
-        unsaved = faults;
-        unsaved.retain(|fault| matches!(fault, Misplaced::BadPath { folder, .. } if touched.inside(folder)));
+        for fault in faults {
+            // Folders that git ignores are nobody's mistake.
+            if let Misplaced::BadPath { folder, .. } = &fault
+                && touched.inside(folder)
+                && repository.would_add(folder)?
+            {
+                unsaved.push(fault);
+            }
+        }
     }
     let Some(root) = root else {
         return Ok(Look {

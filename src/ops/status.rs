@@ -2,13 +2,13 @@
 //!
 //! A look, never a pass: nothing is written and the remote is not asked unless that is wanted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Problem, Workspace};
 use crate::domain::ledger::AcceptedHead;
-use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionNumber, VersionTag};
+use crate::domain::{AgentId, EnvironmentName, ObjectId, VersionNumber};
 use crate::policy::Policy;
 use crate::reconcile::Note;
 use crate::store::{
@@ -93,8 +93,8 @@ pub struct Status {
 pub fn status(workspace: &Workspace, fetch: bool) -> Result<Status, Problem> {
     let repository = &workspace.repository;
     let mut world = World::of(repository, workspace.local);
-    // Git looks at the working tree while refs and ledger are read here.
-    let changes = repository.start_work_tree_changes();
+    // The working tree is looked at while refs and ledger are read here.
+    let changes = repository.start_work_tree_changes()?;
     if fetch {
         world.refresh(repository, &Scope::All)?;
     }
@@ -206,24 +206,29 @@ fn pending_tags(
     folders: &BTreeMap<AgentId, AgentFolder<'_>>,
     notes: &mut Vec<String>,
 ) -> Result<Vec<String>, Problem> {
-    let mut tags = world.all_tags(&workspace.repository)?;
-    let mut missing = 0;
-    for (agent, folder) in folders {
-        let accepted = folder.versions();
-        missing += accepted.keys().filter(|number| tags.remove(&format!("{agent}/{number}")).is_none()).count();
+    let tags = world.all_tags(&workspace.repository)?;
+    let mut tagged: HashMap<&str, BTreeSet<VersionNumber>> = HashMap::new();
+    for (agent, number) in tags.keys().filter_map(|name| name.rsplit_once('/')) {
+        tagged.entry(agent).or_default().extend(number.parse::<VersionNumber>());
     }
-    // What is left is in no entry: mostly nothing.
-    let mut pending = Vec::new();
-    for name in tags.into_keys() {
-        let Ok(VersionTag { agent, number }) = name.parse::<VersionTag>() else { continue };
-        let refused = match folders.get(&agent) {
-            Some(folder) => folder.rejections()?.contains_key(&number),
-            None => false,
-        };
-        if !refused {
-            pending.push(name);
+    let (mut pending, mut missing) = (Vec::new(), 0);
+    for (agent, folder) in folders {
+        let (numbers, accepted) = (tagged.remove(agent.as_str()).unwrap_or_default(), folder.versions());
+        missing += accepted.keys().filter(|number| !numbers.contains(number)).count();
+        let mut unknown: Vec<_> = numbers.into_iter().filter(|number| !accepted.contains_key(number)).collect();
+        if !unknown.is_empty() {
+            let refused = folder.rejections()?;
+            unknown.retain(|number| !refused.contains_key(number));
+        }
+        pending.extend(unknown.into_iter().map(|number| format!("{agent}/{number}")));
+    }
+    // What is left is of no agent that has a version: mostly nothing.
+    for (agent, numbers) in tagged {
+        if agent.parse::<AgentId>().is_ok() {
+            pending.extend(numbers.into_iter().map(|number| format!("{agent}/{number}")));
         }
     }
+    pending.sort();
     if missing > 0 {
         notes.push(format!("{missing} version tags are missing and will be put back: pointsman reconcile --once"));
     }

@@ -1,8 +1,8 @@
 //! The draft: what `git add -A -- <folder>` would write, computed without touching the user's index or objects.
 //!
 //! Git itself does it, on a copy of the index and with a quarantine in place of the object database, so that ignore
-//! rules, line endings, sparse and split indexes and file modes are exactly git's. Only `publish` takes objects out
-//! of the quarantine.
+//! rules, line endings, sparse and split indexes and file modes are exactly git's; but for edits of files that it knows,
+//! see [`super::draft_of_changes`]. Only `publish` takes objects out of the quarantine.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use std::time::SystemTime;
 use git2::ObjectType;
 
 use super::error::Doing as _;
-use super::index_file::IndexFile;
+use super::index::{self, IndexFile};
 use super::objects::oid;
 use super::quarantine::Quarantine;
 use super::{Error, Git, Located, Repository, Result};
 use crate::domain::ObjectId;
 
 /// How many trees of a draft are made without git.
-const MOST_TREES: usize = 256;
+pub(super) const MOST_TREES: usize = 256;
 
 /// About how many folders git is asked at once: they stand on its command line.
 const ASKED_AT_ONCE: usize = 200;
@@ -29,14 +29,21 @@ pub struct Draft {
     /// The tree of the whole index with the requested folders as they are on disk.
     pub root: ObjectId,
     /// Paths with an unresolved merge conflict, seen from the repository's root.
-    conflicted: BTreeSet<String>,
-    /// Trees that were made without git; the others are in the quarantine.
-    trees: Vec<ObjectId>,
-    /// Holds the draft's index.
-    folder: tempfile::TempDir,
-    objects: PathBuf,
+    pub(super) conflicted: BTreeSet<String>,
+    /// Objects that were made without git; the others are in the quarantine.
+    pub(super) made: Vec<ObjectId>,
+    /// The folder in the quarantine, if git made any.
+    pub(super) objects: Option<PathBuf>,
+    /// The index that stands for it; nothing if nothing is tracked.
+    pub(super) index: Option<DraftIndex>,
     /// The user's index when the draft was made.
     pub(super) base: Option<Vec<u8>>,
+}
+
+/// An index, and when it was written: git compares again what is younger.
+pub(super) struct DraftIndex {
+    pub(super) bytes: Vec<u8>,
+    pub(super) written: Option<SystemTime>,
 }
 
 impl Draft {
@@ -50,13 +57,9 @@ impl Draft {
         Ok(self.conflicted.iter().filter(|path| inside(path) || globs.is_match(path)).cloned().collect())
     }
 
-    pub(super) fn index(&self) -> PathBuf {
-        self.folder.path().join("index")
-    }
-
     /// The objects in the quarantine.
     fn new_objects(&self) -> HashSet<ObjectId> {
-        let folders = std::fs::read_dir(&self.objects).into_iter().flatten().flatten();
+        let folders = self.objects.iter().flat_map(std::fs::read_dir).flatten().flatten();
         let files = folders.flat_map(|folder| {
             let files = std::fs::read_dir(folder.path()).into_iter().flatten().flatten();
             files.filter_map(move |file| {
@@ -68,8 +71,17 @@ impl Draft {
     }
 }
 
-/// A draft that git is still reading.
-pub struct DraftUnderWay<'r> {
+/// A draft that is still being read.
+pub struct DraftUnderWay<'r>(Reading<'r>);
+
+enum Reading<'r> {
+    /// It was done at once.
+    Done(Draft),
+    /// Git is at it.
+    Adding(Adding<'r>),
+}
+
+struct Adding<'r> {
     repository: &'r Repository,
     git: Git,
     adding: Option<JoinHandle<Result<Vec<u8>>>>,
@@ -80,15 +92,30 @@ pub struct DraftUnderWay<'r> {
 }
 
 impl DraftUnderWay<'_> {
-    /// Waits for git.
-    pub fn finish(mut self) -> Result<Draft> {
+    /// Waits for it.
+    pub fn finish(self) -> Result<Draft> {
+        match self.0 {
+            Reading::Done(draft) => Ok(draft),
+            Reading::Adding(adding) => adding.finish(),
+        }
+    }
+}
+
+impl Adding<'_> {
+    fn finish(mut self) -> Result<Draft> {
         if let Some(adding) = self.adding.take() {
             adding.join().expect("waiting for git does not panic")?;
         }
         let folder = self.folder.take().expect("a draft is finished once");
         let index = folder.path().join("index");
-        let (root, trees) = if self.conflicted.is_empty() {
-            match self.repository.tree_of_plain(&index)? {
+        let doing = || "read the draft's index".to_owned();
+        let read = match std::fs::read(&index) {
+            Ok(bytes) => Some(DraftIndex { bytes, written: modified(&index) }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error).doing(doing),
+        };
+        let (root, made) = if self.conflicted.is_empty() {
+            match read.as_ref().and_then(|index| self.repository.tree_of_plain(&index.bytes)) {
                 Some(found) => found,
                 None => (write_tree(&self.git)?, Vec::new()),
             }
@@ -101,12 +128,12 @@ impl DraftUnderWay<'_> {
             git.run_with_input(&["update-index", "--force-remove", "-z", "--stdin"], unmerged_paths(&git)?)?;
             (write_tree(&git)?, Vec::new())
         };
-        let (conflicted, objects) = (std::mem::take(&mut self.conflicted), std::mem::take(&mut self.objects));
-        Ok(Draft { root, conflicted, trees, folder, objects, base: self.base.take() })
+        let (conflicted, objects) = (std::mem::take(&mut self.conflicted), Some(std::mem::take(&mut self.objects)));
+        Ok(Draft { root, conflicted, made, objects, index: read, base: self.base.take() })
     }
 }
 
-impl Drop for DraftUnderWay<'_> {
+impl Drop for Adding<'_> {
     /// Git writes into a folder that goes with this.
     fn drop(&mut self) {
         if let Some(adding) = self.adding.take() {
@@ -115,7 +142,7 @@ impl Drop for DraftUnderWay<'_> {
     }
 }
 
-pub(super) fn modified(path: &Path) -> Option<SystemTime> {
+fn modified(path: &Path) -> Option<SystemTime> {
     path.metadata().ok()?.modified().ok()
 }
 
@@ -140,16 +167,23 @@ impl Repository {
         self.begin_draft(located)?.finish()
     }
 
-    /// Lets git begin with the draft of the agents `located`, beside whatever the caller does meanwhile.
+    /// Begins with the draft of the agents `located`. Where git has to be asked, it is at it beside whatever the caller
+    /// does meanwhile.
     pub fn begin_draft(&self, located: &[&Located]) -> Result<DraftUnderWay<'_>> {
         let work_dir = self.work_dir().ok_or_else(|| Error::Unsupported {
             what: "a bare repository has no working tree, so no draft".to_owned(),
             hint: "name a branch instead: draft:<branch>".to_owned(),
         })?;
         let doing = || "prepare a draft in the temporary folder".to_owned();
+        let base = index::read(&self.index_file());
+        if let Some((bytes, written)) = &base
+            && let Some(draft) = self.draft_of_changes(work_dir, bytes, *written, located)
+        {
+            return Ok(DraftUnderWay(Reading::Done(draft)));
+        }
+        let base = base.map(|(bytes, _)| bytes);
         let quarantine = self.quarantine()?;
         let (folder, objects) = (quarantine.for_index().doing(doing)?, quarantine.objects());
-        let base = std::fs::read(self.index_file()).ok();
         let index = folder.path().join("index");
         if let Some(bytes) = &base {
             // The copy keeps the index's time, or git would trust entries that it must compare again.
@@ -185,23 +219,29 @@ impl Repository {
             let args = ["add", "-A", "--sparse", "--pathspec-from-file=-", "--pathspec-file-nul"];
             std::thread::spawn(move || git.run_with_input(&args, pathspecs.join("\0").into_bytes()))
         });
-        Ok(DraftUnderWay { repository: self, git, adding, conflicted, folder: Some(folder), objects, base })
+        let adding = Adding { repository: self, git, adding, conflicted, folder: Some(folder), objects, base };
+        Ok(DraftUnderWay(Reading::Adding(adding)))
     }
 
-    /// The tree of the index `file`, with those that git has not cached in it; nothing if only git can say it.
-    fn tree_of_plain(&self, file: &Path) -> Result<Option<(ObjectId, Vec<ObjectId>)>> {
-        let bytes = match std::fs::read(file) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).doing(|| "read the draft's index".to_owned()),
-        };
+    /// Whether git would add something of `folder`.
+    pub fn would_add(&self, folder: &str) -> Result<bool> {
+        let Some(work_dir) = self.work_dir() else { return Ok(false) };
+        Ok(!to_add(&Git::in_dir(work_dir), &[format!(":(top,literal){folder}")])?.is_empty())
+    }
+
+    /// The tree of the index `bytes`, with those that git has not cached in it; nothing if only git can say it.
+    fn tree_of_plain(&self, bytes: &[u8]) -> Option<(ObjectId, Vec<ObjectId>)> {
         let mut new = Vec::new();
-        let root = IndexFile::read(&bytes).and_then(|index| index.tree(&mut new));
+        let root = IndexFile::read(bytes)?.tree(&mut new)?;
         // Git notes in the index which trees it has written. Where many are not noted, it is time that it does.
-        let Some(root) = root.filter(|_| new.len() <= MOST_TREES) else { return Ok(None) };
-        let ids = new.iter().map(|(id, _)| *id).collect();
-        self.drafted_trees.borrow_mut().extend(new);
-        Ok(Some((root, ids)))
+        (new.len() <= MOST_TREES).then(|| (root, self.keep_drafted(ObjectType::Tree, new)))
+    }
+
+    /// Keeps objects of a draft that are in no quarantine.
+    pub(super) fn keep_drafted(&self, kind: ObjectType, objects: Vec<(ObjectId, Vec<u8>)>) -> Vec<ObjectId> {
+        let ids = objects.iter().map(|(id, _)| *id).collect();
+        self.drafted.borrow_mut().extend(objects.into_iter().map(|(id, bytes)| (id, (kind, bytes))));
+        ids
     }
 
     /// The folder for new objects of drafts, which libgit2 reads like the repository's own.
@@ -280,9 +320,9 @@ impl Repository {
             let object = odb.read(oid(id)).doing(|| format!("read object {id}"))?;
             self.stage(object.kind(), object.data().to_vec());
         }
-        for id in &draft.trees {
-            let bytes = self.drafted_trees.borrow().get(id).cloned().expect("trees of drafts are kept");
-            self.stage(ObjectType::Tree, bytes);
+        for id in &draft.made {
+            let (kind, bytes) = self.drafted.borrow().get(id).cloned().expect("objects of drafts are kept");
+            self.stage(kind, bytes);
         }
         Ok(())
     }

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use tempfile::NamedTempFile;
 
-use super::draft::modified;
 use super::error::Doing as _;
 use super::ref_moves::{RefMoves, link_or_copy, waiting_file};
 use super::{Draft, Error, Repository, Result, crash_point};
@@ -58,15 +57,14 @@ impl DraftCommit {
 
     /// The index to install, beside the user's and not synced; nothing if it is the user's already.
     pub(super) fn waiting_index(&self, repository: &Repository) -> Result<Option<NamedTempFile>> {
-        let bytes = std::fs::read(self.draft.index()).doing(|| "read the draft's index".to_owned())?;
-        if self.draft.base.as_ref() == Some(&bytes) {
+        let Some(index) = self.draft.index.as_ref().filter(|index| self.draft.base.as_ref() != Some(&index.bytes))
+        else {
             return Ok(None);
-        }
+        };
         let write = || -> std::io::Result<NamedTempFile> {
             let mut file = waiting_file(repository)?;
-            file.write_all(&bytes)?;
-            if let Some(time) = modified(&self.draft.index()) {
-                // Git compares again what is younger than its index.
+            file.write_all(&index.bytes)?;
+            if let Some(time) = index.written {
                 file.as_file().set_modified(time)?;
             }
             Ok(file)

@@ -23,6 +23,13 @@ use crate::domain::ObjectId;
 /// index of a small pack (measured at about 30 on ext4).
 const LOOSE_AT_MOST: usize = 30;
 
+/// Objects of so few bytes are not compressed. Each takes a block of the disk all the same, of 4 KB mostly, and a tenth of
+/// a promotion's instructions were spent on it. Git compresses them when it packs or pushes them.
+const STORED_AT_MOST: usize = 4_080;
+
+/// The priority of a backend that is asked before those for packs and loose objects, which have 1 and 2.
+const BEFORE_ALL_OTHERS: i32 = 1000;
+
 /// What git's own unfinished objects are called; `git gc` removes forgotten ones.
 const UNFINISHED: &str = "tmp_obj_";
 
@@ -37,9 +44,9 @@ impl Repository {
         let staged = self.staged.take();
         let doing = || "open the object database".to_owned();
         let objects = self.common_dir().join("objects");
-        // The handle that sees the quarantine cannot tell what is in the repository itself.
-        let quarantined = self.quarantine.get().is_some();
-        let odb = if quarantined { database(&objects) } else { self.git.odb() }.doing(doing)?;
+        // The handle that sees more cannot tell what is in the repository itself.
+        let sees_more = self.quarantine.get().is_some() || self.shows_staged.get();
+        let odb = if sees_more { database(&objects) } else { self.git.odb() }.doing(doing)?;
         // Without looking for new packs at each miss: an object that another process packed just now is written twice.
         let new = staged.in_order(|id| !odb.exists_ext(oid(id), git2::OdbLookupFlags::NO_REFRESH));
         if new.len() > LOOSE_AT_MOST {
@@ -52,32 +59,37 @@ impl Repository {
         Ok(())
     }
 
-    /// Lets libgit2 read the staged object `id` before it is written: until then it lies with the objects of drafts.
+    /// Lets libgit2 read the staged object `id` before it is written.
     pub fn show_staged(&self, id: ObjectId) -> Result<()> {
-        self.show([id])
+        let doing = || format!("show object {id} before it is written");
+        let odb = self.git.odb().doing(doing)?;
+        if !self.shows_staged.replace(true) {
+            // Nothing else is written by way of this handle: from now on it would only go into memory.
+            odb.add_new_mempack_backend(BEFORE_ALL_OTHERS).doing(doing)?;
+        }
+        let staged = self.staged.borrow();
+        let (kind, bytes) = staged.get(id).expect("only staged objects are shown");
+        odb.write(*kind, bytes).doing(doing).map(drop)
     }
 
-    /// The same for all staged objects, if they are few; says whether they were.
+    /// Lets git read all staged objects, if they are few, before they are written: until then they lie with the objects
+    /// of drafts. Says whether they were few.
     pub(super) fn show_all_staged(&self) -> Result<bool> {
         let all = self.staged.borrow().in_order(|_| true);
         let few = all.len() <= LOOSE_AT_MOST;
-        if few {
-            self.show(all)?;
+        if !few {
+            return Ok(false);
         }
-        Ok(few)
-    }
-
-    fn show(&self, ids: impl IntoIterator<Item = ObjectId>) -> Result<()> {
         let objects = self.quarantine()?.objects();
         let mut deflate = Deflate::default();
         let staged = self.staged.borrow();
-        for id in ids {
+        for id in all {
             let (kind, bytes) = staged.get(id).expect("only staged objects are shown");
             let shown = write_unfinished(&objects, id, &deflate.object(*kind, bytes))
                 .and_then(|unfinished| unfinished.file.persist(place_of(&objects, id)).map_err(|error| error.error));
             shown.doing(|| format!("prepare object {id} in the temporary folder"))?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// One pack of the objects `new`.
@@ -87,7 +99,7 @@ impl Repository {
         // nobody else.
         let scratch = git2::Repository::open(self.git.path()).doing(doing)?;
         let odb = scratch.odb().doing(doing)?;
-        let _memory = odb.add_new_mempack_backend(1000).doing(doing)?;
+        let _memory = odb.add_new_mempack_backend(BEFORE_ALL_OTHERS).doing(doing)?;
         let mut builder = scratch.packbuilder().doing(doing)?;
         for id in new {
             let (kind, bytes) = staged.get(*id).expect("only staged objects are written");
@@ -152,11 +164,15 @@ fn place_of(objects: &Path, id: ObjectId) -> PathBuf {
 }
 
 /// What turns objects into the bytes of loose files. Making one costs more than most objects do.
-struct Deflate(Compress);
+struct Deflate {
+    stored: Compress,
+    fast: Compress,
+}
 
 impl Default for Deflate {
     fn default() -> Self {
-        Deflate(Compress::new(Compression::fast(), true))
+        let with = |level| Compress::new(level, true);
+        Deflate { stored: with(Compression::none()), fast: with(Compression::fast()) }
     }
 }
 
@@ -164,12 +180,13 @@ impl Deflate {
     fn object(&mut self, kind: ObjectType, bytes: &[u8]) -> Vec<u8> {
         let header = format!("{kind} {}\0", bytes.len());
         let whole = [header.as_bytes(), bytes].concat();
-        self.0.reset();
+        let stream = if whole.len() <= STORED_AT_MOST { &mut self.stored } else { &mut self.fast };
+        stream.reset();
         // What cannot be compressed grows by five bytes for each 16 KB, and a few more (zlib's `deflateBound`).
         let mut deflated = Vec::with_capacity(whole.len() + whole.len() / 1_000 + 64);
         loop {
-            let read = usize::try_from(self.0.total_in()).expect("an object fits into memory");
-            match self.0.compress_vec(&whole[read..], &mut deflated, FlushCompress::Finish) {
+            let read = usize::try_from(stream.total_in()).expect("an object fits into memory");
+            match stream.compress_vec(&whole[read..], &mut deflated, FlushCompress::Finish) {
                 Ok(Status::StreamEnd) => return deflated,
                 Ok(Status::Ok | Status::BufError) => deflated.reserve(whole.len() / 2 + 64),
                 Err(error) => unreachable!("deflating into memory cannot fail: {error}"),

@@ -10,19 +10,22 @@
 mod branches;
 mod carry_out;
 mod content;
+mod conversions;
 mod crash;
+mod differences;
 mod discard;
 mod divergence;
 mod draft;
 mod draft_branch;
 mod draft_commit;
+mod draft_of_changes;
 mod durable;
 mod error;
 mod follow;
 mod git_program;
 mod hints;
 mod history;
-mod index_file;
+mod index;
 mod ledger;
 mod locate;
 pub mod locks;
@@ -49,7 +52,7 @@ mod tree_edit;
 mod work_tree;
 mod world;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -92,8 +95,10 @@ pub struct Repository {
     git: git2::Repository,
     packed_refs: PackedRefs,
     staged: RefCell<Staged>,
-    /// Trees of drafts, until somebody publishes.
-    drafted_trees: RefCell<HashMap<ObjectId, Vec<u8>>>,
+    /// Objects of drafts that are in no quarantine, until somebody publishes.
+    drafted: RefCell<HashMap<ObjectId, (git2::ObjectType, Vec<u8>)>>,
+    /// Whether libgit2 sees some of the staged objects.
+    shows_staged: Cell<bool>,
     /// Loose objects written and synced by this process.
     written: RefCell<HashSet<ObjectId>>,
     /// Commits whose parents a shallow clone lacks.
@@ -118,7 +123,8 @@ impl Repository {
             git,
             packed_refs: PackedRefs::default(),
             staged: RefCell::default(),
-            drafted_trees: RefCell::default(),
+            drafted: RefCell::default(),
+            shows_staged: Cell::default(),
             written: RefCell::default(),
             cut_off: OnceCell::new(),
             partial: OnceCell::new(),

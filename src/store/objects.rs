@@ -107,8 +107,8 @@ impl Repository {
         {
             return Ok(bytes.clone());
         }
-        if let Some(bytes) = self.drafted_trees.borrow().get(&id)
-            && kind == ObjectType::Tree
+        if let Some((drafted, bytes)) = self.drafted.borrow().get(&id)
+            && *drafted == kind
         {
             return Ok(bytes.clone());
         }
@@ -127,9 +127,10 @@ impl Repository {
         Ok(object.data().to_vec())
     }
 
-    /// Whether the repository or the staged objects hold `id`.
+    /// Whether the repository, a draft or the staged objects hold `id`.
     pub fn has(&self, id: ObjectId) -> bool {
-        self.staged.borrow().get(id).is_some() || self.git.odb().is_ok_and(|odb| odb.exists(oid(id)))
+        let in_memory = self.staged.borrow().get(id).is_some() || self.drafted.borrow().contains_key(&id);
+        in_memory || self.git.odb().is_ok_and(|odb| odb.exists(oid(id)))
     }
 
     /// The entries of tree `id`.
@@ -165,8 +166,12 @@ impl Repository {
 
     /// The size of blob `id` in bytes, without reading it.
     pub fn blob_size(&self, id: ObjectId) -> Result<u64> {
-        if let Some((_, bytes)) = self.staged.borrow().get(id) {
-            return Ok(bytes.len() as u64);
+        let in_memory = |(_, bytes): &(ObjectType, Vec<u8>)| bytes.len() as u64;
+        if let Some(size) = self.staged.borrow().get(id).map(in_memory) {
+            return Ok(size);
+        }
+        if let Some(size) = self.drafted.borrow().get(&id).map(in_memory) {
+            return Ok(size);
         }
         let odb = self.git.odb().doing(|| "open the object database".to_owned())?;
         let header = match odb.read_header(oid(id)) {

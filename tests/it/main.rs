@@ -12,6 +12,7 @@ mod crash;
 mod daemon;
 mod demo;
 mod deploy;
+mod drafts_without_git;
 mod durability;
 mod env;
 mod events;

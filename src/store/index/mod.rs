@@ -1,56 +1,110 @@
-//! Git's index, read as far as a draft needs it: paths with their blobs, conflicts, and the trees that are cached in it.
+//! Git's index, read as far as a draft needs it: paths with their blobs and what their files looked like, conflicts, and
+//! the trees that are cached in it.
 //!
 //! Only the plain kinds are read. A split or sparse index, one of version 4, or one with entries that only announce a
-//! file is git's own business: whoever asks gets nothing, and runs `git` instead. Writing an index is always git's.
+//! file is git's own business: whoever asks gets nothing, and runs `git` instead. So is every writing but one: that of
+//! files that are in it already and have other content now ([`change`]).
 //!
 //! Format: gitformat-index(5) of git 2.47.
 
-use std::collections::{BTreeSet, HashMap};
+mod change;
+mod stat_data;
+mod tree;
 
-use git2::ObjectType;
+use std::collections::BTreeSet;
+use std::path::Path;
 
-use super::objects::hash;
-use super::tree::{EntryMode, Tree, TreeEntry};
+pub(super) use change::Changed;
+use stat_data::mtime;
+pub(super) use stat_data::{FileTime, StatData};
+
 use crate::domain::ObjectId;
+use tree::CachedTree;
 
-/// Bytes of an entry before its flags: times, device, inode, mode, owner, size and id.
-const FIXED: usize = 60;
+/// Bytes of an entry before its flags: what is remembered of the file, and its id.
+const FIXED: usize = StatData::SIZE + 20;
 
-/// The flag of a second word of flags, and the flag in there that says an entry only announces a file.
+/// Flags of an entry: it is taken for unchanged, whatever the file is; there is a second word of flags.
+const ASSUMED_UNCHANGED: u16 = 0x8000;
 const EXTENDED: u16 = 0x4000;
+
+/// Flags of the second word: the file is not checked out; it is only announced.
+const SKIPPED: u16 = 0x4000;
 const ANNOUNCED: u16 = 0x2000;
+
+/// The mode of an entry that is another repository's commit.
+const SUBMODULE: u32 = 0o160_000;
 
 /// Bytes of the checksum at the end.
 const CHECKSUM: usize = 20;
 
-/// Where the fields of an entry are that are read.
-const MODE: usize = 24;
-const ID: usize = 40;
-
 /// How deep folders go; a path of 4,096 bytes, the longest that Linux opens, is never that deep in earnest.
 const DEEPEST: usize = 512;
 
-struct Row<'b> {
-    path: &'b [u8],
-    mode: u32,
-    id: ObjectId,
+/// A file in the index.
+pub(super) struct Row<'b> {
+    /// Where it is, seen from the top.
+    pub(super) path: &'b [u8],
+    /// What the file looked like when git read it last.
+    pub(super) stat: StatData,
+    /// Its content.
+    pub(super) id: ObjectId,
+    /// Whether git was told to pass over what the file is on disk.
+    pub(super) is_passed_over: bool,
+    /// 0, or which side of a conflict it is.
     stage: u8,
+    /// Where its entry begins.
+    at: usize,
+}
+
+/// The bytes of the index `file`, and when it was written. That is looked at first: an index that is replaced meanwhile is
+/// taken for older than it is, so that more files count as changed.
+pub(super) fn read(file: &Path) -> Option<(Vec<u8>, FileTime)> {
+    let written = mtime(&file.metadata().ok()?);
+    Some((std::fs::read(file).ok()?, written))
 }
 
 /// A plain index.
 pub(super) struct IndexFile<'b> {
+    bytes: &'b [u8],
     rows: Vec<Row<'b>>,
     /// The root's.
     cached: CachedTree<'b>,
 }
 
-/// What git knows of the trees that it wrote from this index.
-#[derive(Default)]
-struct CachedTree<'b> {
-    name: &'b [u8],
-    /// The tree and the number of entries below it, if it still holds.
-    holds: Option<(ObjectId, usize)>,
-    folders: Vec<CachedTree<'b>>,
+/// What stands in a folder, by name.
+pub(super) enum Child<'r, 'b> {
+    File(&'r Row<'b>),
+    /// All that lies below it.
+    Folder(&'r [Row<'b>]),
+}
+
+/// What stands in the folder whose path is `prefix` bytes long with its slash, and below which all `rows` are, in the
+/// order of the index; nothing at a path that no folder can have.
+pub(super) fn children<'r, 'b>(
+    rows: &'r [Row<'b>],
+    prefix: usize,
+) -> impl Iterator<Item = Option<(&'b [u8], Child<'r, 'b>)>> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let first = rest.first()?;
+        let below = &first.path[prefix..];
+        let slash = below.iter().position(|&c| c == b'/');
+        if below.is_empty() || slash == Some(0) {
+            rest = &[];
+            return Some(None);
+        }
+        let Some(slash) = slash else {
+            rest = &rest[1..];
+            return Some(Some((below, Child::File(first))));
+        };
+        let inner = &first.path[..=prefix + slash];
+        // Entries are sorted by path, so a folder's stand together.
+        let count = rest.iter().take_while(|row| row.path.starts_with(inner)).count();
+        let (inside, after) = rest.split_at(count);
+        rest = after;
+        Some(Some((&below[..slash], Child::Folder(inside))))
+    })
 }
 
 /// Takes `count` bytes off the front.
@@ -79,7 +133,8 @@ fn flags(bytes: &[u8]) -> Option<u16> {
 impl<'b> IndexFile<'b> {
     /// The index in `bytes`, if it is a plain one.
     pub(super) fn read(bytes: &'b [u8]) -> Option<Self> {
-        let mut rest = bytes.get(..bytes.len().checked_sub(CHECKSUM)?)?;
+        let content = bytes.get(..bytes.len().checked_sub(CHECKSUM)?)?;
+        let mut rest = content;
         let header = take(&mut rest, 12)?;
         if !header.starts_with(b"DIRC") || !matches!(number(&header[4..8])?, 2 | 3) {
             return None;
@@ -88,7 +143,7 @@ impl<'b> IndexFile<'b> {
         // Each takes at least 64 bytes; what the header claims beyond that is not believed.
         let mut rows = Vec::with_capacity(count.min(rest.len() / 64));
         for _ in 0..count {
-            rows.push(Row::read(&mut rest)?);
+            rows.push(Row::read(content.len() - rest.len(), &mut rest)?);
         }
         let mut cached = CachedTree::default();
         while !rest.is_empty() {
@@ -96,13 +151,16 @@ impl<'b> IndexFile<'b> {
             let length = number(take(&mut rest, 4)?)? as usize;
             let mut content = take(&mut rest, length)?;
             match name {
-                b"TREE" => cached = CachedTree::read(&mut content, 0)?,
+                b"TREE" => {
+                    let end = bytes.len() - CHECKSUM - rest.len();
+                    cached = CachedTree::read(&mut content, end, 0)?;
+                }
                 // A name in small letters changes what the rest means.
                 _ if name[0].is_ascii_lowercase() => return None,
                 _ => {}
             }
         }
-        Some(IndexFile { rows, cached })
+        Some(IndexFile { bytes, rows, cached })
     }
 
     /// Paths with an unresolved conflict.
@@ -111,91 +169,55 @@ impl<'b> IndexFile<'b> {
         rows.map(|row| String::from_utf8_lossy(row.path).into_owned()).collect()
     }
 
-    /// The tree of the whole index; nothing with a conflict in it, or with an entry that no tree can have. Trees that
-    /// are not cached in it are put into `new` with their bytes.
-    pub(super) fn tree(&self, new: &mut Vec<(ObjectId, Vec<u8>)>) -> Option<ObjectId> {
-        let settled = self.rows.iter().all(|row| row.stage == 0);
-        if settled { tree_of(&self.rows, b"", Some(&self.cached), 0, new) } else { None }
+    /// Whether it has other repositories in it.
+    pub(super) fn has_submodules(&self) -> bool {
+        self.rows.iter().any(|row| row.stat.mode() == SUBMODULE)
     }
-}
 
-/// The tree of `rows`, all of which lie below the folder `path` (which ends in a slash, but for the root).
-fn tree_of(
-    rows: &[Row<'_>],
-    path: &[u8],
-    cached: Option<&CachedTree<'_>>,
-    depth: usize,
-    new: &mut Vec<(ObjectId, Vec<u8>)>,
-) -> Option<ObjectId> {
-    if let Some((id, count)) = cached.and_then(|cached| cached.holds)
-        && count == rows.len()
-    {
-        return Some(id);
-    }
-    let folders = cached.map_or(&[][..], |cached| &cached.folders).iter();
-    let folders: HashMap<_, _> = folders.map(|folder| (folder.name, folder)).collect();
-    let mut entries = Vec::new();
-    let mut rest = rows;
-    while let Some(first) = rest.first() {
-        let below = &first.path[path.len()..];
-        if first.id == ObjectId::ZERO || below.is_empty() || below[0] == b'/' || depth > DEEPEST {
-            return None;
-        }
-        let Some(slash) = below.iter().position(|&c| c == b'/') else {
-            let mode = EntryMode::of_number(first.mode)?;
-            entries.push(TreeEntry { name: below.to_vec(), mode, id: first.id });
-            rest = &rest[1..];
-            continue;
+    /// Whether a file is called `name`, in any folder.
+    pub(super) fn has_any_called(&self, name: &str) -> bool {
+        let called = |row: &Row<'_>| {
+            let before = row.path.strip_suffix(name.as_bytes());
+            before.is_some_and(|before| before.is_empty() || before.ends_with(b"/"))
         };
-        let (inner, name) = (&first.path[..path.len() + slash + 1], &below[..slash]);
-        // Entries are sorted by path, so a folder's stand together.
-        let count = rest.iter().take_while(|row| row.path.starts_with(inner)).count();
-        let id = tree_of(&rest[..count], inner, folders.get(name).copied(), depth + 1, new)?;
-        entries.push(TreeEntry { name: name.to_vec(), mode: EntryMode::Tree, id });
-        rest = &rest[count..];
+        self.rows.iter().any(called)
     }
-    let bytes = Tree::of(entries).bytes();
-    let id = hash(ObjectType::Tree, &bytes);
-    new.push((id, bytes));
-    Some(id)
+
+    /// The files below `folder`, which has no slash at its end; all of them below the empty one.
+    pub(super) fn below(&self, folder: &str) -> &[Row<'b>] {
+        let inside = |row: &Row<'_>| {
+            folder.is_empty() || row.path.strip_prefix(folder.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"))
+        };
+        let start = self.rows.iter().position(inside).unwrap_or(self.rows.len());
+        let count = self.rows[start..].iter().take_while(|row| inside(row)).count();
+        &self.rows[start..start + count]
+    }
 }
 
 impl<'b> Row<'b> {
-    fn read(rest: &mut &'b [u8]) -> Option<Self> {
+    /// Reads the entry that begins `at` and with which `rest` begins.
+    fn read(at: usize, rest: &mut &'b [u8]) -> Option<Self> {
         let before = rest.len();
         let fixed = take(rest, FIXED)?;
         let low = flags(take(rest, 2)?)?;
-        if low & EXTENDED != 0 && flags(take(rest, 2)?)? & ANNOUNCED != 0 {
+        let high = if low & EXTENDED == 0 { 0 } else { flags(take(rest, 2)?)? };
+        if high & ANNOUNCED != 0 {
             return None;
         }
         let path = take_until(rest, 0)?;
         // Padded with one to eight NULs to a multiple of eight bytes, one of which is taken.
         let padding = (8 - (before - rest.len()) % 8) % 8;
         take(rest, padding)?;
-        let id = ObjectId::from_bytes(fixed[ID..FIXED].try_into().ok()?);
+        let (stat, id) = fixed.split_at(StatData::SIZE);
         let stage = (low >> 12 & 3) as u8;
-        Some(Row { path, mode: number(&fixed[MODE..MODE + 4])?, id, stage })
-    }
-}
-
-impl<'b> CachedTree<'b> {
-    fn read(rest: &mut &'b [u8], depth: usize) -> Option<Self> {
-        if depth > DEEPEST {
-            return None;
-        }
-        let name = take_until(rest, 0)?;
-        let count: i64 = str::from_utf8(take_until(rest, b' ')?).ok()?.parse().ok()?;
-        let folders: usize = str::from_utf8(take_until(rest, b'\n')?).ok()?.parse().ok()?;
-        // A negative count says that the tree no longer holds, and has no id.
-        let holds = match usize::try_from(count) {
-            Ok(count) => Some((ObjectId::from_bytes(take(rest, 20)?.try_into().ok()?), count)),
-            Err(_) => None,
-        };
-        let mut read = CachedTree { name, holds, folders: Vec::new() };
-        for _ in 0..folders {
-            read.folders.push(CachedTree::read(rest, depth + 1)?);
-        }
-        Some(read)
+        Some(Row {
+            path,
+            stat: StatData::read(stat.try_into().ok()?),
+            id: ObjectId::from_bytes(id.try_into().ok()?),
+            is_passed_over: low & ASSUMED_UNCHANGED != 0 || high & SKIPPED != 0,
+            stage,
+            at,
+        })
     }
 }
 
@@ -207,7 +229,7 @@ mod tests {
 
     use super::*;
 
-    fn git(dir: &Path, args: &[&str]) -> String {
+    pub(in crate::store::index) fn git(dir: &Path, args: &[&str]) -> String {
         let settings = ["-c", "user.name=A", "-c", "user.email=a@b", "-c", "core.splitIndex=false"];
         let output = Command::new("git").arg("-C").arg(dir).args(settings).args(args).output().unwrap();
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));

@@ -18,6 +18,8 @@ const ROUNDS: usize = 21;
 
 struct Shop {
     dir: tempfile::TempDir,
+    /// The program as it is installed, copied: the pages of a file that a linker wrote are slower to come by.
+    installed: tempfile::TempDir,
     count: usize,
     edits: usize,
 }
@@ -27,7 +29,7 @@ impl Shop {
     /// carry a group where `grouped`. It is made in memory and copied: making it deletes thousands of files, and for
     /// minutes the disk would be slow to make new ones.
     fn new(count: usize, rounds: usize, tagged: usize, grouped: bool) -> Self {
-        let shop = Shop { dir: common::folder_in_memory(), count, edits: 0 };
+        let shop = Shop::in_folder(common::folder_in_memory(), count, 0);
         init(shop.path());
         for round in 1..=rounds {
             for index in 0..count {
@@ -53,6 +55,12 @@ impl Shop {
         shop.copy()
     }
 
+    fn in_folder(dir: tempfile::TempDir, count: usize, edits: usize) -> Self {
+        let installed = folder();
+        run(Command::new("cp").arg(env!("CARGO_BIN_EXE_pointsman")).arg(installed.path()));
+        Shop { dir, installed, count, edits }
+    }
+
     /// The same once more, so that what git writes there is not ours to sync.
     fn copy(&self) -> Self {
         let dir = folder();
@@ -60,7 +68,7 @@ impl Shop {
         // The index remembers the files that were copied.
         std::thread::sleep(Duration::from_secs(1));
         run(git(dir.path()).args(["update-index", "-q", "--refresh"]));
-        Shop { dir, count: self.count, edits: self.edits }
+        Shop::in_folder(dir, self.count, self.edits)
     }
 
     fn path(&self) -> &Path {
@@ -84,7 +92,7 @@ impl Shop {
     }
 
     fn pointsman(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
+        let mut command = Command::new(self.installed.path().join("pointsman"));
         command.arg("-C").arg(self.path()).arg("--local").args(args);
         command
     }
